@@ -1,0 +1,2 @@
+//! The fence of vigia: every line of unsafe code lives in this crate.
+pub mod preprocess;

@@ -1,0 +1,1 @@
+//! Decoded YUV to letterboxed tensor.

@@ -1,0 +1,12 @@
+//! The brain of vigia: pure functions and small state machines.
+//!
+//! `no_std` on purpose: nothing here can read a clock, open a file, start a thread or
+//! iterate a randomly seeded map. Time is told ([`time::Instant`]), bytes are handed in.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod detection;
+pub mod time;
+pub mod tracking;

@@ -1,0 +1,1 @@
+//! The world vigia is tested in.
