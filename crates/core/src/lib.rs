@@ -7,6 +7,11 @@
 
 extern crate alloc;
 
+pub mod backoff;
+pub mod cache;
+pub mod cadence;
+pub mod event;
+pub mod window;
 pub mod detection;
 pub mod time;
 pub mod tracking;

@@ -1,5 +1,8 @@
 //! Detections: what a model found, in pixels of the full camera frame.
 
+pub mod head;
+pub mod nms;
+
 /// A box by its corners, in pixels. `x1 <= x2`, `y1 <= y2`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct BBox {
