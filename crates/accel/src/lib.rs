@@ -1,2 +1,3 @@
 //! The fence of vigia: every line of unsafe code lives in this crate.
+pub mod openvino;
 pub mod preprocess;

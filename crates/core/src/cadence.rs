@@ -122,6 +122,12 @@ impl KeyframeGate {
         matches!(self.mode, Mode::Everything | Mode::Open)
     }
 
+    /// Whether frames are being kept from the decoder, so that old ones may be left in it.
+    #[must_use]
+    pub fn skips(&self) -> bool {
+        matches!(self.mode, Mode::Open | Mode::Closed)
+    }
+
     /// Whether no keyframe has come yet.
     #[must_use]
     pub fn waits_for_keyframe(&self) -> bool {

@@ -12,6 +12,8 @@ pub mod cache;
 pub mod cadence;
 pub mod event;
 pub mod window;
+pub mod config;
 pub mod detection;
+pub mod stream;
 pub mod time;
 pub mod tracking;

@@ -1,0 +1,192 @@
+//! The configuration: what people write ([`raw`]), the rules ([`rules`], [`check`]) and
+//! what the rest of vigia may rely on ([`Config`], valid by construction).
+//!
+//! Knows no file, no YAML and no environment; those are merged before, in the body.
+//! Passwords can be reached only through [`Secret::expose`] and [`StreamUri::expose`].
+
+pub mod check;
+pub mod choice;
+pub mod limits;
+pub mod raw;
+pub mod rules;
+mod secret;
+mod select;
+mod uri;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+pub use check::{Fault, check};
+pub use choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Qos, Tracker, Transport};
+pub use rules::{InstanceId, Wrong};
+pub use secret::{Credentials, Secret, Secrets};
+pub use select::{SelectError, select};
+pub use uri::{SourceKind, StreamUri, TestPattern, UriError, masked};
+
+/// All settings, complete and checked. Made by [`check`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// `None`: the program invents one.
+    pub instance_id: Option<InstanceId>,
+    pub stream_server: StreamUri,
+    /// At least one, unique `source_id`s, at least one enabled.
+    pub streams: Vec<Stream>,
+    pub stream_defaults: StreamDefaults,
+    pub detector: Detector,
+    pub camera: Camera,
+    pub mqtt: Mqtt,
+    pub control: Control,
+    pub metrics: Metrics,
+    pub log: Log,
+}
+
+/// One source, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stream {
+    pub source_id: u32,
+    pub uri: StreamUri,
+    pub name: Option<String>,
+    /// Above 0.
+    pub max_fps: f64,
+    pub transport: Transport,
+    pub credentials: Option<Credentials>,
+    pub tls_ca_file: Option<String>,
+    pub confidence: f32,
+    /// Empty keeps all.
+    pub classes: Vec<String>,
+    pub tracker: Tracker,
+    pub pace: Pace,
+    /// `loop` in the file: whether a file starts again at its end.
+    #[serde(rename = "loop")]
+    pub looped: bool,
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreamDefaults {
+    pub max_fps: f64,
+    pub transport: Transport,
+    pub tracker: Tracker,
+    pub classes: Vec<String>,
+    pub confidence: f32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Detector {
+    pub model: String,
+    pub models_dir: String,
+    pub engine: Engine,
+    pub mode: Mode,
+    pub confidence: f32,
+    pub nms_iou: f32,
+    pub detections_max: u32,
+    /// `None` leaves it to the engine.
+    pub threads: Option<u32>,
+    pub openvino_dir: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Camera {
+    pub decoder: Decoder,
+    #[serde(rename = "connect_timeout_s", serialize_with = "in_seconds")]
+    pub connect_timeout: Duration,
+    #[serde(rename = "silence_min_s", serialize_with = "in_seconds")]
+    pub silence_min: Duration,
+    /// Not above `reconnect_max`.
+    #[serde(rename = "reconnect_min_s", serialize_with = "in_seconds")]
+    pub reconnect_min: Duration,
+    #[serde(rename = "reconnect_max_s", serialize_with = "in_seconds")]
+    pub reconnect_max: Duration,
+}
+
+/// The broker. Topics carry the prefix already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mqtt {
+    pub host: String,
+    pub port: u16,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub protocol: Protocol,
+    #[serde(rename = "keepalive_s", serialize_with = "in_seconds")]
+    pub keepalive: Duration,
+    /// `{detections_topic}/{source_id}`
+    pub detections_topic: String,
+    pub detections_qos: Qos,
+    /// `{metrics_topic}/{instance_id}`
+    pub metrics_topic: String,
+    pub queue_len_max: usize,
+    pub tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    pub ca_file: Option<String>,
+    pub client: Option<TlsClient>,
+    pub required: bool,
+}
+
+/// Our certificate and its key: never one without the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TlsClient {
+    pub cert_file: String,
+    pub key_file: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Control {
+    pub enabled: bool,
+    pub command_topic: String,
+    /// `{status_topic}/{instance_id}`
+    pub status_topic: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Metrics {
+    /// `None` is off.
+    #[serde(rename = "interval_s", serialize_with = "in_seconds_or_zero")]
+    pub interval: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    pub level: LogLevel,
+    pub json: bool,
+    pub file: Option<String>,
+}
+
+impl Config {
+    /// The stream that a bare room number means: the server's, with the defaults.
+    #[must_use]
+    pub fn stream_of_room(&self, source_id: u32) -> Stream {
+        let defaults = &self.stream_defaults;
+        Stream {
+            source_id,
+            uri: self.stream_server.of_room(source_id),
+            name: None,
+            max_fps: defaults.max_fps,
+            transport: defaults.transport,
+            credentials: None,
+            tls_ca_file: None,
+            confidence: defaults.confidence,
+            classes: defaults.classes.clone(),
+            tracker: defaults.tracker,
+            pace: Pace::Realtime,
+            looped: true,
+            enabled: true,
+        }
+    }
+}
+
+fn in_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+fn in_seconds_or_zero<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.map_or(0.0, |time| time.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! One slot per stream: the newest frame wins, losses are counted.
+//!
+//! The one lock between cameras and the detector, held for a few instructions only; frames are
+//! freed outside of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::frame::Frame;
+
+/// Where cameras put frames and the detector takes them.
+#[derive(Debug, Default)]
+pub struct Latest {
+    slots: Mutex<Slots>,
+    filled: Condvar,
+    emptied: Condvar,
+    superseded: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    frames: Vec<Frame>,
+    closed: bool,
+}
+
+impl Slots {
+    fn of(&mut self, source_id: u32) -> Option<&mut Frame> {
+        self.frames.iter_mut().find(|f| f.source_id == source_id)
+    }
+}
+
+impl Latest {
+    /// Puts a frame in its stream's slot. An unread older one is replaced; the answer is
+    /// whether that happened.
+    pub fn put(&self, frame: Frame) -> bool {
+        let mut slots = self.slots.lock();
+        if slots.closed {
+            return false;
+        }
+        let old = match slots.of(frame.source_id) {
+            Some(slot) => Some(std::mem::replace(slot, frame)),
+            None => {
+                slots.frames.push(frame);
+                None
+            }
+        };
+        drop(slots);
+        self.filled.notify_one();
+        let replaced = old.is_some();
+        if replaced {
+            self.superseded.fetch_add(1, Ordering::Relaxed);
+        }
+        replaced
+    }
+
+    /// Puts a frame in its stream's slot once that is empty: for sources that can wait. Gives
+    /// up when `stop` says so (asked every 100 ms) or the detector is gone.
+    pub fn put_wait(&self, frame: Frame, stop: impl Fn() -> bool) {
+        let mut slots = self.slots.lock();
+        while slots.of(frame.source_id).is_some() {
+            if slots.closed || stop() {
+                return;
+            }
+            self.emptied.wait_for(&mut slots, Duration::from_millis(100));
+        }
+        if !slots.closed {
+            slots.frames.push(frame);
+            drop(slots);
+            self.filled.notify_one();
+        }
+    }
+
+    /// The oldest frame of all streams, so that none starves. Waits up to `limit` for one.
+    pub fn take(&self, limit: Duration) -> Option<Frame> {
+        let mut slots = self.slots.lock();
+        if slots.frames.is_empty() && !limit.is_zero() {
+            self.filled.wait_while_for(&mut slots, |s| s.frames.is_empty() && !s.closed, limit);
+        }
+        let oldest = slots.frames.iter().enumerate().min_by_key(|(_, f)| f.captured_at).map(|(i, _)| i)?;
+        let frame = slots.frames.swap_remove(oldest);
+        drop(slots);
+        self.emptied.notify_all();
+        Some(frame)
+    }
+
+    /// Forgets a stream that was removed.
+    pub fn forget(&self, source_id: u32) {
+        let mut slots = self.slots.lock();
+        let at = slots.frames.iter().position(|f| f.source_id == source_id);
+        let old = at.map(|i| slots.frames.swap_remove(i));
+        drop(slots);
+        drop(old);
+    }
+
+    /// Nobody takes frames any more.
+    pub fn close(&self) {
+        let mut slots = self.slots.lock();
+        slots.closed = true;
+        let frames = std::mem::take(&mut slots.frames);
+        drop(slots);
+        self.filled.notify_all();
+        self.emptied.notify_all();
+        drop(frames);
+    }
+
+    /// Frames that were replaced before anybody looked.
+    #[must_use]
+    pub fn superseded(&self) -> u64 {
+        self.superseded.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,282 @@
+//! One camera, one thread: connect, watch, report, connect again, for ever.
+//!
+//! [`Camera::start`] makes the thread; its loop never fails ([`Watch::run`]) and each
+//! connection is a straight line ([`Watch::run_once`]). A camera knows nothing of the others.
+
+pub mod bus;
+pub mod decoder;
+pub mod feed;
+pub mod latest;
+pub mod pipeline;
+pub mod source;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gst::prelude::*;
+use vigia_core::backoff::Backoff;
+use vigia_core::cadence::silence_limit;
+use vigia_core::config::{self, SourceKind, Stream};
+use vigia_core::stream::{Cause, CauseCode, StreamState};
+use vigia_core::time::Instant;
+
+use crate::clock;
+use feed::{Counters, Feed};
+use latest::Latest;
+use pipeline::Pipeline;
+
+/// How often the watch looks at its clock; the bus wakes it earlier.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Data without a picture for this long is beyond decoding.
+const UNDECODABLE_AFTER: Duration = Duration::from_secs(3);
+/// A keyframe is asked for this often while none comes.
+const KEYFRAME_EVERY: Duration = Duration::from_secs(1);
+/// A camera that refuses our password is asked slowly: it may lock the account.
+const UNAUTHORIZED_DELAY: Duration = Duration::from_secs(4);
+
+/// What a camera tells the app.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub source_id: u32,
+    pub state: StreamState,
+}
+
+/// Options that are not the stream's own.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub camera: config::Camera,
+    /// Hand on every n-th picture only.
+    pub every: u64,
+    /// Stop at the first failure instead of trying again: for offline work.
+    pub once: bool,
+}
+
+/// A running camera. Dropping it stops it and waits for its thread.
+#[derive(Debug)]
+pub struct Camera {
+    feed: Arc<Feed>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Camera {
+    /// Starts the stream's thread. Frames go to `latest`, state changes to `reports`.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn start(
+        stream: Stream,
+        options: Options,
+        latest: Arc<Latest>,
+        reports: Sender<Report>,
+    ) -> std::io::Result<Self> {
+        let feed =
+            Arc::new(Feed::new(stream.source_id, stream.pace, options.every, stream.max_fps, latest));
+        let (stop, stopped) = bounded(0);
+        let name = format!("camera-{}", stream.source_id);
+        let mut watch = Watch { stream, options, feed: feed.clone(), stopped, reports, state: None };
+        let thread = std::thread::Builder::new().name(name).spawn(move || watch.run())?;
+        Ok(Self { feed, stop: Some(stop), thread: Some(thread) })
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        self.feed.counters.clone()
+    }
+
+    /// Changes the rate without touching the connection.
+    pub fn set_max_fps(&self, max_fps: f64) {
+        self.feed.set_max_fps(max_fps);
+    }
+
+    /// Tells the camera to stop without waiting: several then stop side by side.
+    pub fn stop(&mut self) {
+        self.feed.stopped.store(true, Ordering::Release);
+        drop(self.stop.take());
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watch {
+    stream: Stream,
+    options: Options,
+    feed: Arc<Feed>,
+    stopped: Receiver<()>,
+    reports: Sender<Report>,
+    state: Option<StreamState>,
+}
+
+/// Why a connection ended without trouble.
+enum End {
+    Stopped,
+    FileEnd,
+}
+
+impl Watch {
+    fn run(&mut self) {
+        let c = &self.options.camera;
+        let mut backoff = Backoff::new(c.reconnect_min, c.reconnect_max);
+        self.enter(StreamState::Connecting);
+        loop {
+            self.feed.begin();
+            let before = self.feed.pictures();
+            let cause = match self.run_once() {
+                Ok(End::Stopped) => return,
+                Ok(End::FileEnd) => return self.enter(StreamState::Ended),
+                Err(cause) => cause,
+            };
+            if self.feed.pictures() > before {
+                backoff.reset();
+            }
+            let delay = match cause.code {
+                CauseCode::Unauthorized => UNAUTHORIZED_DELAY,
+                _ => backoff.delay(fastrand::f64()),
+            };
+            self.enter(StreamState::Reconnecting { cause });
+            if self.options.once {
+                return;
+            }
+            if self.stopped.recv_timeout(delay) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                return;
+            }
+            self.feed.counters.reconnections.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// One connection, from start to its end or trouble.
+    fn run_once(&mut self) -> Result<End, Cause> {
+        let timeout = self.options.camera.connect_timeout;
+        let pipeline = Pipeline::start(&self.stream, &self.feed, self.options.camera.decoder, timeout)?;
+        let bus = pipeline.pipeline.bus().ok_or_else(|| Cause::new(CauseCode::Failed, "no bus"))?;
+        let mut progress = Progress { at: clock::now(), keyframe_asked: None };
+        loop {
+            let message = bus.timed_pop(gst::ClockTime::try_from(LOOK_EVERY).ok());
+            if self.feed.stopped.load(Ordering::Acquire) {
+                return Ok(End::Stopped);
+            }
+            match message.as_ref().map(|m| m.view()) {
+                Some(gst::MessageView::Error(e)) => return Err(bus::cause(e)),
+                Some(gst::MessageView::Eos(_)) => match self.at_end(&pipeline)? {
+                    Some(end) => return Ok(end),
+                    None => progress.at = clock::now(),
+                },
+                // Each step the server answers gives the connection new time.
+                Some(gst::MessageView::Progress(_)) => progress.at = clock::now(),
+                _ => {}
+            }
+            self.look(&pipeline, &mut progress)?;
+        }
+    }
+
+    /// A camera that ends its stream is down; a file may start again.
+    fn at_end(&self, pipeline: &Pipeline) -> Result<Option<End>, Cause> {
+        if pipeline.live {
+            return Err(Cause::new(CauseCode::EndOfStream, "the sender ended the stream"));
+        }
+        if self.feed.last_picture().is_none() {
+            return Err(Cause::new(CauseCode::Undecodable, "the file has no pictures"));
+        }
+        if !self.stream.looped || self.options.once {
+            return Ok(Some(End::FileEnd));
+        }
+        self.feed.rewind();
+        if pipeline.rewind() {
+            Ok(None)
+        } else {
+            Err(Cause::new(CauseCode::EndOfStream, "the file can't be rewound; it is opened again"))
+        }
+    }
+
+    /// Looks at the clock: is data coming, do pictures come of it?
+    fn look(&mut self, pipeline: &Pipeline, progress: &mut Progress) -> Result<(), Cause> {
+        let now = clock::now();
+        let Some(data) = self.feed.last_data() else {
+            return check_connecting(now, progress, self.options.camera.connect_timeout);
+        };
+        if pipeline.live {
+            let limit = silence_limit(self.feed.frame_interval(), self.options.camera.silence_min);
+            let silent = now.since(data);
+            if silent > limit {
+                let text = format!("no data for {:.1} s with the session open", silent.as_secs_f64());
+                return Err(Cause::new(CauseCode::Silent, text));
+            }
+        }
+        match self.feed.last_picture() {
+            Some(_) => self.enter(StreamState::Running),
+            None if self.feed.waits_for_keyframe() => {
+                self.enter(StreamState::WaitingKeyframe);
+                let asked = progress.keyframe_asked;
+                if asked.is_none_or(|at| now.since(at) >= KEYFRAME_EVERY) {
+                    progress.keyframe_asked = Some(now);
+                    pipeline.request_keyframe();
+                }
+                // Waiting is no trouble: a long group of pictures ends some day.
+                progress.at = now;
+            }
+            None => {}
+        }
+        // A source that waits for the detector gives pictures when it is asked to.
+        let waits = self.stream.pace == config::Pace::Max;
+        let since = self.feed.last_picture().unwrap_or_default().max(progress.at);
+        if !waits && self.feed.expects_pictures() && now.since(since) > self.undecodable_after() {
+            let text = format!("data comes, but no picture for {:.1} s", now.since(since).as_secs_f64());
+            return Err(Cause::new(CauseCode::Undecodable, text));
+        }
+        Ok(())
+    }
+
+    fn undecodable_after(&self) -> Duration {
+        let slow = self.feed.frame_interval().unwrap_or_default() * 5;
+        UNDECODABLE_AFTER.max(slow)
+    }
+
+    fn enter(&mut self, state: StreamState) {
+        if self.state.as_ref() == Some(&state) {
+            return;
+        }
+        let source_id = self.stream.source_id;
+        let uri = &self.stream.uri;
+        if let StreamState::Reconnecting { cause } = &state {
+            let code = cause.code;
+            tracing::warn!(component = "camera", event = "stream_down", source_id, %uri, ?code, "{cause}");
+        } else {
+            let name = state.name();
+            tracing::info!(component = "camera", event = "stream_state", source_id, %uri, state = name, "{name}");
+        }
+        self.state = Some(state.clone());
+        // The app drains reports as long as it lives; after that nobody wants to know.
+        let _ = self.reports.send(Report { source_id, state });
+    }
+}
+
+/// How far a connection has come.
+struct Progress {
+    at: Instant,
+    keyframe_asked: Option<Instant>,
+}
+
+fn check_connecting(now: Instant, progress: &Progress, limit: Duration) -> Result<(), Cause> {
+    let waited = now.since(progress.at);
+    if waited > limit {
+        let text = format!("no answer for {:.1} s", waited.as_secs_f64());
+        return Err(Cause::new(CauseCode::Timeout, text));
+    }
+    Ok(())
+}
+
+/// Whether a source is a camera (as opposed to a file or a test picture).
+#[must_use]
+pub fn is_remote(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::Rtsp | SourceKind::Rtsps)
+}

@@ -1,0 +1,28 @@
+//! The only file that reads time.
+
+use rustix::time::{ClockId, clock_gettime};
+use vigia_core::event::Utc;
+use vigia_core::time::Instant;
+
+/// Time since boot, suspend included.
+#[must_use]
+pub fn now() -> Instant {
+    Instant(u64::try_from(read(ClockId::Boottime)).unwrap_or(0))
+}
+
+/// The wall clock, for display and expiry only.
+#[must_use]
+pub fn utc() -> Utc {
+    Utc::from_unix_ns(read(ClockId::Realtime))
+}
+
+/// Processor time of this process so far, all threads, in nanoseconds.
+#[must_use]
+pub fn cpu_ns() -> u64 {
+    u64::try_from(read(ClockId::ProcessCPUTime)).unwrap_or(0)
+}
+
+fn read(clock: ClockId) -> i128 {
+    let t = clock_gettime(clock);
+    i128::from(t.tv_sec) * 1_000_000_000 + i128::from(t.tv_nsec)
+}

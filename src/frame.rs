@@ -1,0 +1,28 @@
+//! What travels from a camera to the detector.
+
+use gst_video::VideoInfo;
+use vigia_core::event::Utc;
+use vigia_core::time::Instant;
+
+/// One decoded picture. Holding it holds a buffer of the decoder's pool: let go early.
+#[derive(Debug)]
+pub struct Frame {
+    /// Room or camera number, bound to the stream for life.
+    pub source_id: u32,
+    /// Pictures this stream's decoder gave so far, from 0.
+    pub picture: u64,
+    /// When the frame was captured, by the wall clock.
+    pub captured: Utc,
+    /// The same instant on the monotonic clock.
+    pub captured_at: Instant,
+    /// Presentation time in the source, in milliseconds.
+    pub pts_ms: f64,
+    pub surface: Surface,
+}
+
+/// Where the pixels are. Device memory (NVMM, CUDA) joins here.
+#[derive(Debug)]
+pub enum Surface {
+    /// Host memory, planar or semi-planar YUV.
+    System { buffer: gst::Buffer, info: VideoInfo },
+}

@@ -1,0 +1,93 @@
+//! What the box knows of its own work: rates and latencies per source, over the last 64 frames
+//! (spec nvr 1.5). It reports, it never judges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use vigia_core::event::Utc;
+use vigia_core::time::Instant;
+use vigia_core::window::{Rate, Window};
+
+use crate::detect::Detected;
+
+/// Shared between the inference thread, which writes, and the reporter, which reads.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    all: Rate,
+    sources: BTreeMap<u32, Source>,
+}
+
+#[derive(Debug, Default)]
+struct Source {
+    rate: Rate,
+    latency_ms: Window<f32>,
+}
+
+/// What an event says of its source.
+#[derive(Debug, Clone, Copy)]
+pub struct Pulse {
+    pub fps: Option<f32>,
+    pub latency_ms: f32,
+}
+
+impl Telemetry {
+    /// Notes a processed frame at `now`.
+    pub fn note(&self, detected: &Detected, now: Instant) -> Pulse {
+        let latency_ms = now.since(detected.captured_at).as_secs_f32() * 1e3;
+        let mut inner = self.0.lock();
+        inner.all.tick(now);
+        let source = inner.sources.entry(detected.source_id).or_default();
+        source.rate.tick(now);
+        source.latency_ms.push(latency_ms);
+        Pulse { fps: source.rate.per_second(now).map(two_places), latency_ms: two_places(latency_ms) }
+    }
+
+    /// The periodic report; `None` before anything was processed or when nothing is any more.
+    #[must_use]
+    pub fn report<'a>(&self, instance_id: &'a str, timestamp: Utc, now: Instant) -> Option<Metrics<'a>> {
+        let inner = self.0.lock();
+        let throughput = inner.all.per_second(now).map(two_places).filter(|t| *t > 0.0)?;
+        let sources: Vec<_> = inner
+            .sources
+            .iter()
+            .map(|(&source_id, s)| SourceMetrics { source_id, latency_ms: s.latency_ms.mean().map(two_places) })
+            .collect();
+        drop(inner);
+        let mut mean = Window::default();
+        sources.iter().filter_map(|s| s.latency_ms).for_each(|l| mean.push(l));
+        Some(Metrics {
+            timestamp,
+            instance_id,
+            inference_throughput: throughput,
+            avg_latency_ms: mean.mean().map(two_places),
+            sources,
+        })
+    }
+}
+
+/// The periodic metrics message.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metrics<'a> {
+    pub timestamp: Utc,
+    pub instance_id: &'a str,
+    /// Frames per second, all sources.
+    pub inference_throughput: f32,
+    pub avg_latency_ms: Option<f32>,
+    pub sources: Vec<SourceMetrics>,
+}
+
+/// One source in the metrics message, by its room id.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceMetrics {
+    pub source_id: u32,
+    pub latency_ms: Option<f32>,
+}
+
+fn two_places(v: f32) -> f32 {
+    (v * 100.0).round() / 100.0
+}
