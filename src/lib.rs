@@ -9,12 +9,16 @@
 //! 7. `vigia_core::detection`: head, suppression, camera pixels, tracker.
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod camera;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod detect;
 pub mod frame;
+pub mod link;
 pub mod logging;
+pub mod model;
 pub mod mqtt;
 pub mod telemetry;
 pub mod wire;

@@ -12,9 +12,6 @@ use crate::{
     feed::{Feeder, Knobs, Reel},
 };
 
-/// The role of a client that has not said who it is.
-pub(crate) const ANYONE: &str = "anyone";
-
 /// Offset and stride of the bytes that garbage flips in an RTP packet: its header, and the NAL
 /// unit header after it, survive, so that the damage reaches the decoder.
 const GARBAGE_FROM: usize = 14;
@@ -95,8 +92,8 @@ impl Mount {
         self.login.as_ref()
     }
 
-    /// What makes a stream of this camera; only `role` may have one, if there is a role.
-    pub(crate) fn factory(&self, role: Option<&str>) -> RTSPMediaFactory {
+    /// What makes a stream of this camera. Who may have one is the server's to say.
+    pub(crate) fn factory(&self) -> RTSPMediaFactory {
         let codec = match &*self.reel {
             Reel::Clip(clip) => clip.codec,
             Reel::Pattern(pattern) => pattern.codec,
@@ -105,16 +102,6 @@ impl Mount {
         factory.set_shared(true);
         factory.set_clock(Some(&gst::SystemClock::obtain()));
         factory.set_launch(&line(codec));
-        for (name, may_watch) in [(Some(ANYONE), role.is_none()), (role, true)] {
-            if let Some(name) = name {
-                // Refused access would be a 404; refused construction is the 401 wanted here.
-                let role = gst::Structure::builder(name)
-                    .field("media.factory.access", true)
-                    .field("media.factory.construct", may_watch)
-                    .build();
-                factory.add_role_from_structure(&role);
-            }
-        }
         let (reel, knobs) = (Arc::clone(&self.reel), Arc::clone(&self.knobs));
         factory.connect_media_configure(move |_, media| configure(media, &reel, &knobs));
         factory

@@ -201,11 +201,14 @@ impl<'a> Pump<'a> {
                 Some(Mode::Silent) => return Ok(()),
                 Some(_) => (),
             }
-            match self.to.write(bytes) {
-                Ok(n) => {
-                    self.count.fetch_add(u64::try_from(n).unwrap_or_default(), Ordering::Relaxed);
-                    bytes = &bytes[n..];
-                }
+            // Counted first: whoever has received a byte may rely on finding it in the count.
+            let count = |n: usize| u64::try_from(n).unwrap_or_default();
+            self.count.fetch_add(count(bytes.len()), Ordering::Relaxed);
+            let written = self.to.write(bytes);
+            let rest = bytes.len() - written.as_ref().copied().unwrap_or_default();
+            self.count.fetch_sub(count(rest), Ordering::Relaxed);
+            match written {
+                Ok(n) => bytes = &bytes[n..],
                 Err(error) if is_turn(&error) => (),
                 Err(error) => return Err(error),
             }

@@ -6,17 +6,21 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread,
 };
 
 use gst_rtsp::RTSPAuthMethod;
-use gst_rtsp_server::{RTSPAuth, RTSPClient, RTSPFilterResult, RTSPServer, RTSPToken, gio, glib, prelude::*};
+use gst_rtsp_server::{
+    RTSPAuth, RTSPClient, RTSPFilterResult, RTSPMediaFactory, RTSPServer, RTSPToken, gio, glib, prelude::*,
+};
 
-use crate::{Camera, Mount, SimError, camera::Login, mount::ANYONE};
+use crate::{Camera, Mount, SimError, camera::Login};
 
+/// The role of a client that has not said who it is.
+const ANYONE: &str = "anyone";
 /// Turns of the context that a stopping server grants to what its clients left there.
 const LAST_TURNS_MAX: u32 = 1000;
 
@@ -35,9 +39,15 @@ pub struct RtspServer {
 
 #[derive(Default)]
 struct Mounts {
-    by_path: HashMap<String, Mount>,
+    by_path: HashMap<String, Entry>,
     /// User name to password and the role that the password opens.
     logins: HashMap<String, (String, String)>,
+}
+
+struct Entry {
+    factory: RTSPMediaFactory,
+    /// Who may watch; everybody if none.
+    role: Option<String>,
 }
 
 impl RtspServer {
@@ -73,13 +83,7 @@ impl RtspServer {
         let context = glib::MainContext::new();
         let source = server.attach(Some(&context)).map_err(|e| refuse(&e.message))?;
         let port = u16::try_from(server.bound_port()).map_err(|_| refuse("no port is bound"))?;
-        let main_loop = glib::MainLoop::new(Some(&context), false);
-        let (its_context, its_loop) = (context.clone(), main_loop.clone());
-        let serve = move || {
-            // Fails only if another thread owns this context, and it was made just now.
-            its_context.with_thread_default(|| its_loop.run()).ok();
-        };
-        let thread = thread::Builder::new().name("sim-rtsp".to_owned()).spawn(serve);
+        let (main_loop, thread) = run_loop(&context).map_err(SimError::Thread)?;
         Ok(Self {
             server,
             auth,
@@ -89,7 +93,7 @@ impl RtspServer {
             context,
             main_loop,
             source,
-            thread: Some(thread.map_err(SimError::Thread)?),
+            thread: Some(thread),
         })
     }
 
@@ -129,8 +133,11 @@ impl RtspServer {
             Some(login) => Some(self.role_of(login, &mut mounts)?),
             None => None,
         };
-        self.points()?.add_factory(path, mount.factory(role.as_deref()));
-        mounts.by_path.insert(path.to_owned(), mount.clone());
+        let entry = Entry { factory: mount.factory(), role };
+        entry.admit(ANYONE);
+        mounts.logins.values().for_each(|(_, role)| entry.admit(role));
+        self.points()?.add_factory(path, entry.factory.clone());
+        mounts.by_path.insert(path.to_owned(), entry);
         Ok(mount)
     }
 
@@ -181,6 +188,7 @@ impl RtspServer {
         self.auth.add_basic(&basic, &token);
         self.auth.add_digest(user, password, &token);
         mounts.logins.insert(user.clone(), (password.clone(), role.clone()));
+        mounts.by_path.values().for_each(|entry| entry.admit(&role));
         Ok(role)
     }
 
@@ -221,10 +229,44 @@ impl Drop for RtspServer {
     }
 }
 
+impl Entry {
+    /// Tells the factory whether clients with this role may watch. Refused access would be a 404;
+    /// it is refused construction that gives the 401 wanted here.
+    fn admit(&self, role: &str) {
+        let may_watch = self.role.as_deref().is_none_or(|wanted| wanted == role);
+        let permission = gst::Structure::builder(role)
+            .field("media.factory.access", true)
+            .field("media.factory.construct", may_watch)
+            .build();
+        self.factory.add_role_from_structure(&permission);
+    }
+}
+
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspServer").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+/// Runs a loop in a thread of its own; it runs when this returns, so that it can be told to quit.
+fn run_loop(context: &glib::MainContext) -> io::Result<(glib::MainLoop, thread::JoinHandle<()>)> {
+    let main_loop = glib::MainLoop::new(Some(context), false);
+    let (runs, is_running) = mpsc::channel();
+    let say = move || {
+        // Nobody waits for it only if the thread below didn't start.
+        runs.send(()).ok();
+        glib::ControlFlow::Break
+    };
+    glib::idle_source_new(None, glib::Priority::DEFAULT, say).attach(Some(context));
+    let (its_context, its_loop) = (context.clone(), main_loop.clone());
+    let serve = move || {
+        // Fails only if another thread owns this context, and it was made just now.
+        its_context.with_thread_default(|| its_loop.run()).ok();
+    };
+    let thread = thread::Builder::new().name("sim-rtsp".to_owned()).spawn(serve)?;
+    // The sender lives in the context, which lives: this ends with a message.
+    is_running.recv().ok();
+    Ok((main_loop, thread))
 }
 
 /// Logins are added with their cameras; until then everybody is anyone. Wrong passwords leave
@@ -261,11 +303,12 @@ fn close_clients(server: &RTSPServer, is_meant: impl Fn(&RTSPClient) -> bool) {
     }));
 }
 
+/// Whether a client has a session on exactly this mount (a prefix of it would match, too).
 fn watches(client: &RTSPClient, path: &str) -> bool {
     let mut found = false;
     client.session_filter(Some(&mut |_, session| {
         session.filter(Some(&mut |_, media| {
-            found |= media.matches(path).is_some();
+            found |= media.matches(path).and_then(|n| usize::try_from(n).ok()) == Some(path.len());
             RTSPFilterResult::Keep
         }));
         RTSPFilterResult::Keep

@@ -1,4 +1,5 @@
 //! What each kind of camera sends, and what its faults look like to a client.
+#![allow(clippy::unwrap_used, reason = "in a test, to panic is to report")]
 
 mod common;
 
@@ -18,7 +19,7 @@ fn every_codec_plays() {
         let path = format!("/{codec:?}");
         let camera = server.add(&path, Camera::pattern(320, 240, 20).with_codec(codec)).unwrap();
         let client = Client::watch(camera.url(), codec);
-        let frames: Vec<_> = (0..10).map(|_| client.must_see()).collect();
+        let frames = client.must_see_frames(10);
         assert!(frames.iter().all(|f| (f.width, f.height) == (320, 240)), "{codec:?} {frames:?}");
         assert!(frames.is_sorted_by(|a, b| a.pts < b.pts), "{codec:?} {frames:?}");
         assert!(camera.units_fed() >= 10);
@@ -30,12 +31,12 @@ fn a_clip_goes_on_past_its_end() {
     let clip = TinyClip::make("loop");
     let server = RtspServer::start().unwrap();
     let camera = server.add("/live/0", Camera::file(clip.path())).unwrap();
-    let client = Client::watch(camera.url(), Codec::H264);
-    let frames: Vec<_> = (0..TinyClip::FRAMES * 5 / 2).map(|_| client.must_see()).collect();
+    let client = Client::watch_unsmoothed(camera.url());
+    let frames = client.must_see_frames(TinyClip::FRAMES * 5 / 2);
     for pair in frames.windows(2) {
         let step = pair[1].pts.checked_sub(pair[0].pts).expect("time doesn't go back");
-        // The client's jitter buffer moves times by a little; a seam would be a frame or more.
-        let is_one_frame = step > TinyClip::FRAME / 2 && step < TinyClip::FRAME * 3 / 2;
+        // RTP counts in 90 kHz and the server rounds.
+        let is_one_frame = step.absdiff(TinyClip::FRAME) < ClockTime::MSECOND;
         assert!(is_one_frame, "{step} between {pair:?}");
     }
     assert_eq!(client.complaint(ClockTime::ZERO), None);
@@ -69,7 +70,7 @@ fn a_long_clip_plays() {
     let server = RtspServer::start().unwrap();
     let camera = server.add("/live/0", Camera::file(path)).unwrap();
     let client = Client::watch(camera.url(), Codec::H264);
-    let frames: Vec<_> = (0..25).map(|_| client.must_see()).collect();
+    let frames = client.must_see_frames(25);
     assert!(frames.iter().all(|f| (f.width, f.height) == (768, 432)), "{frames:?}");
 }
 
@@ -84,13 +85,13 @@ fn a_stall_ends_the_frames_and_not_the_session() {
     ];
     for camera in cameras {
         let client = Client::watch(camera.url(), Codec::H264);
-        (0..5).for_each(|_| drop(client.must_see()));
+        client.must_see_frames(5);
         camera.set_stall(true);
         client.must_fall_silent(SILENCE);
         assert_eq!(client.complaint(ClockTime::ZERO), None);
         assert_eq!(server.client_count(), 1, "{}", camera.path());
         camera.set_stall(false);
-        (0..10).for_each(|_| drop(client.must_see()));
+        client.must_see_frames(10);
         drop(client);
         wait_for(|| server.client_count() == 0);
     }
@@ -120,7 +121,8 @@ fn garbage_damages_and_then_heals() {
         let sample = client.sample(PATIENCE).expect("the stream goes on");
         sample.buffer().unwrap().map_readable().unwrap().to_vec()
     };
-    let whole: HashSet<_> = (0..TinyClip::FRAMES).map(|_| unit()).collect();
+    // A lap and a bit: the very first unit has its parameter sets twice.
+    let whole: HashSet<_> = (0..TinyClip::FRAMES + 5).map(|_| unit()).collect();
     assert!(whole.contains(&unit()), "the second lap is like the first");
     camera.set_garbage(true);
     assert!((0..200).any(|_| !whole.contains(&unit())));

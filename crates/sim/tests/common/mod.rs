@@ -1,4 +1,5 @@
 //! A client as plain as they come: one GStreamer pipeline, and what arrives at its end.
+#![allow(clippy::unwrap_used, reason = "in a test, to panic is to report")]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::path::{Path, PathBuf};
@@ -29,19 +30,25 @@ impl Client {
             Codec::H265 => "rtph265depay ! h265parse ! avdec_h265",
             Codec::Mjpeg => "rtpjpegdepay ! jpegdec",
         };
-        Self::open(url, decoder)
+        Self::open(url, decoder, "")
+    }
+
+    /// Decodes H.264 with the times the camera gave, not those the client makes of them.
+    pub fn watch_unsmoothed(url: &str) -> Self {
+        Self::open(url, "rtph264depay ! h264parse ! avdec_h264", "buffer-mode=none")
     }
 
     /// Takes H.264 apart, but doesn't decode.
     pub fn record(url: &str) -> Self {
-        Self::open(url, "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au")
+        Self::open(url, "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au", "")
     }
 
-    fn open(url: &str, chain: &str) -> Self {
+    /// The sink doesn't wait on EOS: an end must be heard even by a test that left frames unread.
+    fn open(url: &str, chain: &str, options: &str) -> Self {
         gst::init().unwrap();
         let line = format!(
             "rtspsrc location={url} protocols=tcp latency=50 tls-validation-flags=0 tcp-timeout=5000000 \
-             ! {chain} ! appsink name=out sync=false"
+             {options} ! {chain} ! appsink name=out sync=false wait-on-eos=false"
         );
         let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
         let sink = pipeline.by_name("out").unwrap().downcast().unwrap();
@@ -68,6 +75,11 @@ impl Client {
     pub fn must_see(&self) -> Frame {
         let frame = self.frame(PATIENCE);
         frame.unwrap_or_else(|| panic!("no frame; the client says {:?}", self.complaint(ClockTime::ZERO)))
+    }
+
+    #[track_caller]
+    pub fn must_see_frames(&self, count: u64) -> Vec<Frame> {
+        (0..count).map(|_| self.must_see()).collect()
     }
 
     /// Frames until one is like this.

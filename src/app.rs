@@ -1,0 +1,344 @@
+//! Starts every thread from the configuration, top to bottom, and joins them in reverse.
+//!
+//! One loop owns the state of the instance: signals, the link, reports of cameras and the end of
+//! the detector all come to it over channels, and it alone speaks for the instance on MQTT.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick, unbounded};
+use serde_json::{Value, json};
+use thiserror::Error;
+use vigia_core::config::Config;
+use vigia_core::event::{EventView, Found};
+use vigia_core::stream::StreamState;
+use vigia_core::time::Instant;
+
+use crate::camera::latest::Latest;
+use crate::camera::{Camera, Options, Report};
+use crate::clock;
+use crate::detect::{DetectError, Detected, Detector};
+use crate::model::{self, Loaded, ModelError};
+use crate::mqtt::{Class, Link, Outbox, Qos, Worker};
+use crate::telemetry::Telemetry;
+use crate::wire::{self, Identity, Status};
+
+/// How long the start waits for the broker before it goes on without.
+const BROKER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end waits for what the broker has not taken yet.
+const FLUSH_FOR: Duration = Duration::from_secs(2);
+/// Stream states that change together are told together.
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+
+/// Why the instance could not start or had to end.
+#[derive(Debug, Error)]
+pub enum AppError {
+    #[error("{0}")]
+    Model(#[from] ModelError),
+    #[error("{0}")]
+    Detect(#[from] DetectError),
+    #[error("the MQTT link can't be set up: {0}")]
+    Mqtt(#[from] crate::mqtt::ConfigError),
+    #[error("a thread can't be started: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("GStreamer can't be started: {0}")]
+    Gst(#[from] gst::glib::Error),
+}
+
+/// Runs the instance until `stop` is closed or speaks.
+///
+/// # Errors
+/// [`AppError`] if it could not start, or if the detector ended.
+pub fn run(config: Config, stop: &Receiver<()>) -> Result<(), AppError> {
+    gst::init()?;
+    let identity = Identity::new(&config);
+    tracing::info!(
+        component = "processor", event = "processor_start", instance_id = identity.instance_id,
+        version = env!("CARGO_PKG_VERSION"), "starting",
+    );
+    let worker = Worker::start(crate::link::settings(&config, &identity))?;
+    tracing::info!(component = "processor", event = "mqtt_sink_created", topic = config.mqtt.detections_topic, "sink created");
+    let mut app = App::new(config, identity, worker);
+    let ended = app.live(stop);
+    app.farewell(ended.is_err());
+    ended
+}
+
+struct App {
+    config: Config,
+    identity: Identity,
+    worker: Option<Worker>,
+    outbox: Outbox,
+    telemetry: Telemetry,
+    status: Status,
+    streams: BTreeMap<u32, StreamState>,
+    engine: Value,
+    started: Instant,
+    /// The retained status is older than the truth.
+    stale: bool,
+}
+
+impl App {
+    fn new(config: Config, identity: Identity, worker: Worker) -> Self {
+        let streams =
+            config.streams.iter().filter(|s| s.enabled).map(|s| (s.source_id, StreamState::Connecting));
+        Self {
+            outbox: worker.outbox().clone(),
+            worker: Some(worker),
+            telemetry: Telemetry::default(),
+            status: Status::Connected,
+            streams: streams.collect(),
+            engine: Value::Null,
+            started: clock::now(),
+            stale: false,
+            config,
+            identity,
+        }
+    }
+
+    /// From the announcement to the last frame.
+    fn live(&mut self, stop: &Receiver<()>) -> Result<(), AppError> {
+        let loaded = model::load(&self.config)?;
+        self.engine = loaded.describe();
+        tracing::info!(component = "processor", event = "pipeline_created", engine = %self.engine, "model loaded");
+        if !self.await_broker(stop) {
+            return Ok(());
+        }
+        self.enter(Status::Starting, json!({ "uptime_seconds": 0, "config": wire::announced(&self.config) }));
+        tracing::info!(component = "processor", event = "pipeline_start_attempt", "starting streams");
+        let running = Running::start(&self.config, &self.identity, &self.outbox, &self.telemetry, loaded)?;
+        self.enter(Status::Running, json!({}));
+        tracing::info!(component = "processor", event = "processor_running", streams = self.streams.len(), "running");
+        let outcome = self.serve(stop, &running);
+        tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
+        running.stop();
+        outcome
+    }
+
+    /// Waits for the first connection, so that the announcement comes before the streams.
+    /// Returns whether to go on.
+    fn await_broker(&mut self, stop: &Receiver<()>) -> bool {
+        let Some(worker) = &self.worker else { return true };
+        let limit = crossbeam_channel::after(BROKER_PATIENCE);
+        loop {
+            select! {
+                recv(worker.events()) -> event => match event {
+                    Ok(Link::Connected { .. }) => break,
+                    Ok(_) => {}
+                    Err(_) => return true,
+                },
+                recv(limit) -> _ => {
+                    tracing::warn!(
+                        component = "processor", event = "control_plane_connection_failed",
+                        "no broker yet; going on without, trying again in the background",
+                    );
+                    return true;
+                }
+                recv(stop) -> _ => return false,
+            }
+        }
+        self.enter(Status::Connected, json!({}));
+        true
+    }
+
+    fn serve(&mut self, stop: &Receiver<()>, running: &Running) -> Result<(), AppError> {
+        let events = self.worker.as_ref().map_or_else(never, |w| w.events().clone());
+        let metrics = self.config.metrics.interval.map_or_else(never, tick);
+        let soon = tick(STATUS_EVERY);
+        loop {
+            select! {
+                recv(stop) -> _ => {
+                    tracing::info!(component = "processor", event = "signal_received", "asked to stop");
+                    return Ok(());
+                }
+                recv(running.reports) -> report => if let Ok(Report { source_id, state }) = report {
+                    self.streams.insert(source_id, state);
+                    self.stale = true;
+                },
+                recv(events) -> event => if matches!(event, Ok(Link::Connected { .. })) {
+                    // The broker may have forgotten us, or kept our will.
+                    self.stale = true;
+                },
+                recv(soon) -> _ => if std::mem::take(&mut self.stale) {
+                    self.publish_status(json!({}));
+                },
+                recv(metrics) -> _ => self.publish_metrics(),
+                recv(running.ended) -> outcome => {
+                    return match outcome {
+                        Ok(Err(e)) => Err(e.into()),
+                        _ => Ok(()),
+                    };
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, status: Status, extra: Value) {
+        self.status = status;
+        self.publish_status(extra);
+    }
+
+    fn publish_status(&self, extra: Value) {
+        let now = clock::now();
+        let mut all = json!({
+            "uptime_seconds": now.since(self.started).as_secs(),
+            "engine": self.engine,
+            "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s)).collect::<Vec<_>>(),
+        });
+        if let (Value::Object(all), Value::Object(extra)) = (&mut all, extra) {
+            all.extend(extra);
+        }
+        let payload = self.identity.status(self.status, clock::utc(), all).to_string();
+        let topic = &self.identity.status_topic;
+        let write = |buffer: &mut Vec<u8>| buffer.extend_from_slice(payload.as_bytes());
+        if let Err(refused) = self.outbox.publish(Class::Status, topic, Qos::AtLeastOnce, true, write) {
+            tracing::error!(component = "processor", event = "status_not_published", %refused, "status lost");
+        }
+    }
+
+    fn publish_metrics(&self) {
+        let Some(report) = self.telemetry.report(&self.identity.instance_id, clock::utc(), clock::now()) else {
+            return;
+        };
+        let write = |buffer: &mut Vec<u8>| write_json(buffer, &report);
+        let topic = &self.identity.metrics_topic;
+        if let Err(refused) = self.outbox.publish(Class::Latest, topic, Qos::AtMostOnce, true, write) {
+            tracing::warn!(component = "metrics_reporter", event = "metrics_error", %refused, "metrics lost");
+        }
+    }
+
+    /// The last words: `stopped` (or `error`), then `disconnected` with the reason.
+    fn farewell(&mut self, failed: bool) {
+        let last = if failed { Status::Error } else { Status::Stopped };
+        self.enter(last, json!({}));
+        self.status = Status::Disconnected;
+        self.publish_status(json!({ "reason": "shutdown", "last_status": last }));
+        if let Some(worker) = self.worker.take() {
+            let farewell = worker.shutdown(FLUSH_FOR);
+            if farewell.undelivered > 0 {
+                let undelivered = farewell.undelivered;
+                tracing::warn!(component = "processor", event = "messages_undelivered", undelivered, "the broker did not take everything");
+            }
+        }
+        tracing::info!(component = "processor", event = "processor_stopped", "stopped");
+    }
+}
+
+fn write_json(buffer: &mut Vec<u8>, value: &impl serde::Serialize) {
+    // Writing JSON of our own types into memory can't fail.
+    let _ = serde_json::to_writer(buffer, value);
+}
+
+/// Cameras and the detector, at work.
+struct Running {
+    cameras: Vec<Camera>,
+    latest: Arc<Latest>,
+    stop: Arc<AtomicBool>,
+    detector: std::thread::JoinHandle<()>,
+    reports: Receiver<Report>,
+    ended: Receiver<Result<(), DetectError>>,
+}
+
+impl Running {
+    fn start(
+        config: &Config,
+        identity: &Identity,
+        outbox: &Outbox,
+        telemetry: &Telemetry,
+        loaded: Loaded,
+    ) -> Result<Self, AppError> {
+        let latest = Arc::new(Latest::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (done, ended) = bounded(1);
+        let sink = Sink::new(config, identity, outbox.clone(), telemetry.clone());
+        let detector = spawn_detector(loaded.detector, latest.clone(), stop.clone(), sink, done)?;
+        // The app drains reports until the cameras are gone; a camera sends a few per connection.
+        let (reports_in, reports) = unbounded();
+        let options = Options { camera: config.camera.clone(), every: 1, once: false };
+        let mut cameras = Vec::new();
+        for stream in config.streams.iter().filter(|s| s.enabled) {
+            cameras.push(Camera::start(stream.clone(), options.clone(), latest.clone(), reports_in.clone())?);
+        }
+        Ok(Self { cameras, latest, stop, detector, reports, ended })
+    }
+
+    /// Cameras first, side by side, then the detector.
+    fn stop(mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.cameras.iter_mut().for_each(Camera::stop);
+        self.latest.close();
+        drop(self.cameras);
+        if self.detector.join().is_err() {
+            tracing::error!(component = "processor", event = "detector_panicked", "the detector ended badly");
+        }
+    }
+}
+
+fn spawn_detector(
+    mut detector: Detector,
+    latest: Arc<Latest>,
+    stop: Arc<AtomicBool>,
+    mut sink: Sink,
+    done: Sender<Result<(), DetectError>>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("detect".into()).spawn(move || {
+        let outcome = detector.run(&latest, &stop, |detected| sink.publish(detected));
+        if let Err(error) = &outcome {
+            tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "detection ended");
+        }
+        let _ = done.send(outcome);
+    })
+}
+
+/// Writes each result as a detection event.
+struct Sink {
+    instance_id: String,
+    topics: BTreeMap<u32, Arc<str>>,
+    qos: Qos,
+    outbox: Outbox,
+    telemetry: Telemetry,
+    refused: u64,
+}
+
+impl Sink {
+    fn new(config: &Config, identity: &Identity, outbox: Outbox, telemetry: Telemetry) -> Self {
+        let prefix = &config.mqtt.detections_topic;
+        let topic = |id| (id, vigia_core::event::detection_topic(prefix, id).into());
+        Self {
+            instance_id: identity.instance_id.clone(),
+            topics: config.streams.iter().map(|s| topic(s.source_id)).collect(),
+            qos: crate::link::qos(config.mqtt.detections_qos),
+            outbox,
+            telemetry,
+            refused: 0,
+        }
+    }
+
+    fn publish(&mut self, d: &Detected) {
+        let pulse = self.telemetry.note(d, clock::now());
+        let Some(topic) = self.topics.get(&d.source_id) else { return };
+        let event = EventView {
+            instance_id: &self.instance_id,
+            source_id: d.source_id,
+            frame_id: d.frame_id,
+            timestamp: d.captured,
+            model_id: d.model_id,
+            inference_time_ms: (d.inference.as_secs_f64() * 1e5).round() / 1e2,
+            detections: Found { detections: d.detections, classes: d.classes },
+            fps: pulse.fps,
+            latency_ms: Some(pulse.latency_ms),
+        };
+        let class = Class::Detection { source_id: d.source_id };
+        let outcome = self.outbox.publish(class, topic, self.qos, false, |buffer| write_json(buffer, &event));
+        if let Err(refused) = outcome {
+            // Once per trouble, not once per frame.
+            self.refused += 1;
+            if self.refused.is_power_of_two() {
+                let (count, source_id) = (self.refused, d.source_id);
+                tracing::warn!(component = "mqtt_sink", event = "publish_failed", %refused, count, source_id, "event lost");
+            }
+        }
+    }
+}

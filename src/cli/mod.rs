@@ -1,0 +1,86 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod bench;
+mod detect;
+mod model;
+mod run;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Cameras in, detections on MQTT.
+#[derive(Debug, Parser)]
+#[command(name = "vigia", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch cameras and publish what is detected, until told to stop
+    Run(run::Args),
+    /// Check a configuration file and show what it comes to
+    CheckConfig {
+        /// The site file
+        file: PathBuf,
+        /// The board's file, from hardware/
+        #[arg(long)]
+        board: Option<PathBuf>,
+    },
+    /// Detect in a file or stream, offline: one JSON line per processed frame
+    Detect(detect::Args),
+    /// Show live what instances on a broker detect
+    Watch(watch::Args),
+    /// Measure this machine: engine alone, pre-processing, whole path (JSON at the end)
+    Bench(bench::Args),
+    /// Import, list and inspect models
+    #[command(subcommand)]
+    Model(model::Command),
+}
+
+/// What went wrong, and whose fault it is.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 1.
+    Failed(String),
+    /// Exit code 2.
+    Usage(String),
+}
+
+impl Failure {
+    pub fn failed(e: impl std::fmt::Display) -> Self {
+        Self::Failed(e.to_string())
+    }
+
+    pub fn usage(e: impl std::fmt::Display) -> Self {
+        Self::Usage(e.to_string())
+    }
+}
+
+/// Runs the program's command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::CheckConfig { file, board } => run::check(&file, board.as_deref()),
+        Command::Detect(args) => detect::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Model(command) => model::run(command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(text)) => {
+            eprintln!("vigia: {text}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(text)) => {
+            eprintln!("vigia: {text}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! From the configuration to the MQTT worker's settings.
+
+use serde_json::json;
+use vigia_core::config::{self, Config};
+
+use crate::clock;
+use crate::mqtt::{BrokerConfig, Limits, Protocol, Qos, Secret, Settings, Timing, Tls, Will};
+use crate::wire::{Identity, Status};
+
+/// The worker's settings, with a will that tells when we vanish.
+#[must_use]
+pub fn settings(config: &Config, identity: &Identity) -> Settings {
+    let will = identity.status(Status::Disconnected, clock::utc(), json!({ "reason": "lwt" }));
+    let will = Will {
+        topic: identity.status_topic.to_string(),
+        payload: will.to_string().into_bytes(),
+        qos: Qos::AtLeastOnce,
+        retain: true,
+    };
+    Settings {
+        component: "control_plane",
+        broker: broker(&config.mqtt, identity.client_id.clone(), Some(will)),
+        subscriptions: Vec::new(),
+        limits: Limits { queue_len_max: config.mqtt.queue_len_max, ..Limits::default() },
+        timing: Timing::default(),
+        clock: clock::now,
+    }
+}
+
+/// The broker as the configuration names it.
+#[must_use]
+pub fn broker(mqtt: &config::Mqtt, client_id: String, will: Option<Will>) -> BrokerConfig {
+    BrokerConfig {
+        host: mqtt.host.clone(),
+        port: mqtt.port,
+        username: mqtt.username.clone(),
+        password: mqtt.password.as_ref().map(|p| Secret::new(p.expose())),
+        protocol: match mqtt.protocol {
+            config::Protocol::V5 => Protocol::V5,
+            config::Protocol::V311 => Protocol::V311,
+        },
+        keepalive: mqtt.keepalive,
+        client_id,
+        tls: mqtt.tls.as_ref().and_then(tls),
+        tls_required: mqtt.tls.as_ref().is_some_and(|t| t.required),
+        will,
+    }
+}
+
+fn tls(tls: &config::Tls) -> Option<Tls> {
+    Some(Tls {
+        ca_file: tls.ca_file.as_ref()?.into(),
+        cert_file: tls.client.as_ref().map(|c| c.cert_file.clone().into()),
+        key_file: tls.client.as_ref().map(|c| c.key_file.clone().into()),
+    })
+}
+
+/// Our levels in the worker's words.
+#[must_use]
+pub fn qos(qos: config::Qos) -> Qos {
+    match qos {
+        config::Qos::AtMostOnce => Qos::AtMostOnce,
+        config::Qos::AtLeastOnce => Qos::AtLeastOnce,
+    }
+}

@@ -1,0 +1,139 @@
+//! Loading the configured model: manifest, hash, engine, mode.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use vigia_core::config::{Config, Engine as Choice, Pace, Stream};
+
+use crate::clock;
+use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode, Precision};
+use crate::detect::manifest::{self, Located, ManifestError};
+use crate::detect::{DetectError, Detector, Suppression};
+
+/// A rate cap above this says nothing about the load: no common camera is faster.
+const FPS_PLAUSIBLE: f64 = 30.0;
+const WARM_UP_RUNS: u32 = 3;
+
+/// Why a model can't be used.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+    #[error("the model {id} does not run: {source}")]
+    Engine { id: String, source: EngineError },
+    #[error("{0}")]
+    Detect(#[from] DetectError),
+    #[error("streams: {source_id}: the model {id} knows no class `{class}`; it knows {known}")]
+    Class { source_id: u32, id: String, class: String, known: String },
+}
+
+/// A detector ready to work, and how it came to be.
+#[derive(Debug)]
+pub struct Loaded {
+    pub detector: Detector,
+    pub model_id: String,
+    pub engine: &'static str,
+    pub reason: String,
+    pub mode: String,
+}
+
+impl Loaded {
+    /// As status and logs show it.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        json!({ "name": self.engine, "reason": self.reason, "mode": self.mode, "model_id": self.model_id })
+    }
+}
+
+/// Loads the model of `config` for its streams; the engine's mode follows their load.
+///
+/// # Errors
+/// [`ModelError`] with one sentence.
+pub fn load(config: &Config) -> Result<Loaded, ModelError> {
+    let d = &config.detector;
+    let located = manifest::locate(Path::new(&d.models_dir), &d.model)?;
+    let streams: Vec<Stream> = config.streams.iter().filter(|s| s.enabled).cloned().collect();
+    check_classes(&streams, &located)?;
+    let options = EngineOptions {
+        choice: d.engine,
+        mode: Mode::Latency,
+        precision: Precision::Fastest,
+        threads: d.threads,
+        openvino_dir: d.openvino_dir.as_ref().map(Into::into),
+        width: located.manifest.input.width,
+        height: located.manifest.input.height,
+    };
+    let (engine, reason, mode) = open(&located, options, d.mode, demand(&streams))?;
+    let name = engine.name();
+    tracing::info!(component = "detect", event = "engine_chosen", engine = name, reason, mode, "engine chosen");
+    let suppression = Suppression {
+        iou: d.nms_iou,
+        detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
+    };
+    let model_id = located.manifest.id.clone();
+    let detector = Detector::new(engine, Arc::new(located.manifest), &streams, suppression)?;
+    Ok(Loaded { detector, model_id, engine: name, reason, mode })
+}
+
+/// Opens the engine in latency mode, measures it, and opens it again if the load asks for
+/// throughput.
+fn open(
+    located: &Located,
+    options: EngineOptions,
+    choice: vigia_core::config::Mode,
+    demand: f64,
+) -> Result<(Engine, String, String), ModelError> {
+    let failed = |source| ModelError::Engine { id: located.manifest.id.clone(), source };
+    let mut opened = engine::open(&located.onnx, &options).map_err(failed)?;
+    let latency = warm_up(&mut opened.engine).map_err(failed)?;
+    if opened.engine.name() == "rten" {
+        let mode = format!("latency: rten has no other ({:.1} ms)", latency * 1e3);
+        return Ok((opened.engine, opened.reason, mode));
+    }
+    let (mode, why) = engine::mode_for(choice, demand, latency);
+    if mode == Mode::Throughput {
+        let again = EngineOptions { mode, choice: Choice::OpenVino, ..options };
+        let mut engine = engine::open(&located.onnx, &again).map_err(failed)?.engine;
+        warm_up(&mut engine).map_err(failed)?;
+        opened.engine = engine;
+    }
+    Ok((opened.engine, opened.reason, why))
+}
+
+/// Runs the network a few times; the shortest run in seconds.
+fn warm_up(engine: &mut Engine) -> Result<f64, EngineError> {
+    let mut best = f64::INFINITY;
+    for _ in 0..WARM_UP_RUNS {
+        engine.input(0)?.fill(0.5);
+        let start = clock::now();
+        engine.start(0)?;
+        engine.wait(0, |_| ())?;
+        best = best.min(clock::now().since(start).as_secs_f64());
+    }
+    Ok(best)
+}
+
+/// Frames per second that all streams together may ask for.
+fn demand(streams: &[Stream]) -> f64 {
+    let of = |s: &Stream| match s.pace {
+        Pace::Max => f64::INFINITY,
+        Pace::Realtime => s.max_fps.min(FPS_PLAUSIBLE),
+    };
+    streams.iter().map(of).sum()
+}
+
+fn check_classes(streams: &[Stream], located: &Located) -> Result<(), ModelError> {
+    for s in streams {
+        if let Some(class) = s.classes.iter().find(|c| !located.manifest.classes.contains(c)) {
+            return Err(ModelError::Class {
+                source_id: s.source_id,
+                id: located.manifest.id.clone(),
+                class: class.clone(),
+                known: located.manifest.classes.join(", "),
+            });
+        }
+    }
+    Ok(())
+}
