@@ -13,6 +13,9 @@ use openvino::{
 };
 use thiserror::Error;
 
+/// An inference that takes longer than this has failed.
+const WAIT_MS_MAX: i64 = 60_000;
+
 /// What the engine is tuned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -192,8 +195,7 @@ impl Engine {
     /// [`OpenVinoError::Call`] if the network failed.
     pub fn wait(&mut self, slot: usize) -> Result<(), OpenVinoError> {
         let slot = &mut self.slots[slot];
-        // -1: until it is done; an inference on a CPU always ends.
-        slot.request.wait(-1).while_("waiting for an inference")?;
+        slot.request.wait(WAIT_MS_MAX).while_("waiting for an inference")?;
         slot.outputs.iter_mut().try_for_each(OutputTensor::refresh)
     }
 

@@ -3,7 +3,7 @@
 //! Looping is then arithmetic. No demuxer has to seek, so no flush, no segment and no second
 //! pipeline can put a seam into the stream.
 
-use std::{fs, path::Path};
+use std::{fs, iter, path::Path};
 
 use gst::{ClockTime, prelude::*};
 
@@ -11,7 +11,7 @@ use crate::{SimError, camera::Codec};
 
 /// Larger clips don't belong into memory, once per camera.
 const CLIP_BYTES_MAX: u64 = 256 << 20;
-const SAMPLE_WAIT: ClockTime = ClockTime::from_seconds(10);
+const LOAD_MAX: ClockTime = ClockTime::from_seconds(10);
 
 /// The access units of one clip, in decoding order.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Demux {
         let pipeline = gst::Pipeline::new();
         let source = gst::ElementFactory::make("filesrc").property("location", path).build()?;
         let demux = gst::ElementFactory::make("qtdemux").build()?;
-        let sink = gst_app::AppSink::builder().sync(false).build();
+        let sink = gst_app::AppSink::builder().sync(false).wait_on_eos(false).build();
         pipeline.add_many([&source, &demux, sink.upcast_ref()])?;
         source.link(&demux)?;
         let (to, bin) = (sink.downgrade(), pipeline.downgrade());
@@ -125,15 +125,12 @@ impl Demux {
 
     /// All samples of the clip, or what the pipeline complained about.
     fn drain(self) -> Result<Vec<gst::Sample>, String> {
-        let mut samples = Vec::new();
-        while let Some(sample) = self.sink.try_pull_sample(SAMPLE_WAIT) {
-            samples.push(sample);
-        }
         let bus = self.pipeline.bus().ok_or("its pipeline has no bus")?;
-        match bus.pop_filtered(&[gst::MessageType::Error]).as_ref().map(|m| m.view()) {
+        let end = bus.timed_pop_filtered(LOAD_MAX, &[gst::MessageType::Error, gst::MessageType::Eos]);
+        match end.as_ref().map(|m| m.view()) {
             Some(gst::MessageView::Error(error)) => Err(error.error().to_string()),
-            _ if !self.sink.is_eos() => Err("its end was not reached in time".to_owned()),
-            _ => Ok(samples),
+            None => Err("its end was not reached in time".to_owned()),
+            Some(_) => Ok(iter::from_fn(|| self.sink.try_pull_sample(ClockTime::ZERO)).collect()),
         }
     }
 }
