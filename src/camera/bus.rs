@@ -13,6 +13,7 @@ pub fn cause(error: &gst::message::Error) -> Cause {
         CauseCode::Unauthorized => "user or password refused (401)".to_owned(),
         CauseCode::NotFound => "no such stream (404)".to_owned(),
         CauseCode::Unreachable => format!("not reachable: {}", last_line(&debug, e.message())),
+        CauseCode::Timeout => "no answer to our request".to_owned(),
         CauseCode::Undecodable => format!("can't be decoded: {}", e.message()),
         _ => e.message().to_owned(),
     };
@@ -26,6 +27,7 @@ fn code_of(e: &gst::glib::Error, debug: &str) -> CauseCode {
             gst::ResourceError::NotFound => CauseCode::NotFound,
             _ if debug.contains("Unauthorized") || debug.contains("(401)") => CauseCode::Unauthorized,
             _ if debug.contains("Not Found") || debug.contains("(404)") => CauseCode::NotFound,
+            _ if debug.contains("Timeout while waiting") => CauseCode::Timeout,
             gst::ResourceError::OpenRead
             | gst::ResourceError::OpenReadWrite
             | gst::ResourceError::Read

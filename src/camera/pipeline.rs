@@ -260,6 +260,8 @@ impl Tail {
             .callbacks(callbacks)
             .build();
         sink.set_property("qos", false);
+        // An unread picture must not hide the end of the stream.
+        sink.set_property("wait-on-eos", false);
         sink.set_property("enable-last-sample", false);
         sink
     }
