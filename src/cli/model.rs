@@ -1,16 +1,23 @@
 //! `vigia model`: import, list, inspect.
 
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, ExitStatus};
 use std::time::Duration;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::{Value, json};
 use vigia_core::detection::head::Head;
 
 use super::Failure;
 use crate::detect::import::{self, Wishes};
 use crate::detect::manifest::{self, Manifest};
+
+/// What the examination of a foreign file may take, in memory and in processor time.
+const EXAMINE_BYTES_MAX: u64 = 4 << 30;
+const EXAMINE_CPU_S_MAX: u64 = 120;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -50,6 +57,14 @@ pub enum Command {
     },
     /// What an ONNX file or a manifest says of itself
     Inspect { file: PathBuf },
+    /// What `import` and `inspect` do in a process of its own; prints JSON
+    #[command(hide = true)]
+    Examine {
+        file: PathBuf,
+        /// What the technician said, as JSON; without it the graph is only read
+        #[arg(long)]
+        wishes: Option<String>,
+    },
 }
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -64,6 +79,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         }
         Command::List { models_dir, json } => list(&models_dir, json),
         Command::Inspect { file } => inspect(&file),
+        Command::Examine { file, wishes } => examine(&file, wishes.as_deref()),
     }
 }
 
@@ -78,19 +94,17 @@ fn parse_size(text: &str) -> Result<(u32, u32), Failure> {
     sides.ok_or_else(|| Failure::Usage(format!("--input-size {text}: WIDTHxHEIGHT is expected, as in 640x640")))
 }
 
-fn take_in(file: &std::path::Path, wishes: &Wishes, dir: &std::path::Path) -> Result<(), Failure> {
-    let bar = ProgressBar::new(4);
+fn take_in(file: &Path, wishes: &Wishes, dir: &Path) -> Result<(), Failure> {
+    let bar = ProgressBar::new(2);
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));
-    let manifest = import::examine(file, wishes, |step| {
-        bar.set_message(step.to_owned());
-        bar.inc(1);
-    })
-    .map_err(Failure::usage)?;
-    bar.set_message("storing it");
+    bar.set_message("reading the graph and running it once");
+    let wishes = serde_json::to_string(wishes).map_err(Failure::usage)?;
+    let manifest = serde_json::from_value(examined(file, Some(&wishes))?).map_err(Failure::failed)?;
     bar.inc(1);
+    bar.set_message("storing it");
     let yaml = import::store(file, &manifest, dir).map_err(Failure::failed)?;
     bar.finish_and_clear();
     let Manifest { id, head, input, classes, .. } = &manifest;
@@ -98,7 +112,57 @@ fn take_in(file: &std::path::Path, wishes: &Wishes, dir: &std::path::Path) -> Re
     Ok(())
 }
 
-fn list(dir: &std::path::Path, as_json: bool) -> Result<(), Failure> {
+/// Examines a file in a process of its own: neither the parser nor the engines survive every
+/// hostile file, nor does a machine's memory. The answer is what [`examine`] prints.
+fn examined(file: &Path, wishes: Option<&str>) -> Result<Value, Failure> {
+    let vigia = std::env::current_exe().map_err(Failure::failed)?;
+    let mut process = Process::new(vigia);
+    process.args(["model", "examine"]).args(wishes.map(|w| format!("--wishes={w}"))).arg("--").arg(file);
+    let output = process.output().map_err(Failure::failed)?;
+    if output.status.success() {
+        return serde_json::from_slice(&output.stdout).map_err(Failure::failed);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    match (output.status.code(), said.trim().strip_prefix("vigia: ")) {
+        (Some(1), Some(sentence)) => Err(Failure::Failed(sentence.to_owned())),
+        (Some(2), Some(sentence)) => Err(Failure::Usage(sentence.to_owned())),
+        _ => Err(Failure::Usage(format!("{} can't be used: {}", file.display(), fate(output.status)))),
+    }
+}
+
+/// How an examination died.
+fn fate(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) if signal == rustix::process::Signal::XCPU.as_raw() => {
+            format!("running it once took more than {EXAMINE_CPU_S_MAX} s of processor time")
+        }
+        _ => format!("it makes the engine crash or want more than {} GiB of memory ({status})", EXAMINE_BYTES_MAX >> 30),
+    }
+}
+
+/// The inner half of [`examined`].
+fn examine(file: &Path, wishes: Option<&str>) -> Result<(), Failure> {
+    confine(Resource::Data, EXAMINE_BYTES_MAX)?;
+    confine(Resource::Cpu, EXAMINE_CPU_S_MAX)?;
+    confine(Resource::Core, 0)?;
+    let value = match wishes {
+        Some(wishes) => {
+            let wishes = serde_json::from_str(wishes).map_err(Failure::usage)?;
+            serde_json::to_value(import::examine(file, &wishes, |_| {}).map_err(Failure::usage)?)
+        }
+        None => serde_json::to_value(import::inspect(file).map_err(Failure::usage)?),
+    };
+    println!("{}", value.map_err(Failure::failed)?);
+    Ok(())
+}
+
+fn confine(resource: Resource, most: u64) -> Result<(), Failure> {
+    let Rlimit { current, maximum } = getrlimit(resource);
+    let limit = Rlimit { current: Some(current.map_or(most, |now| now.min(most))), maximum };
+    setrlimit(resource, limit).map_err(Failure::failed)
+}
+
+fn list(dir: &Path, as_json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (id, path) in manifest::list(dir) {
         let state = match manifest::locate(dir, &id) {
@@ -131,11 +195,11 @@ fn list(dir: &std::path::Path, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn inspect(file: &std::path::Path) -> Result<(), Failure> {
+fn inspect(file: &Path) -> Result<(), Failure> {
     let value = if file.extension().is_some_and(|e| e == "yaml") {
         serde_json::to_value(Manifest::read(file).map_err(Failure::usage)?)
     } else {
-        serde_json::to_value(import::inspect(file).map_err(Failure::usage)?)
+        Ok(examined(file, None)?)
     };
     println!("{:#}", value.map_err(Failure::failed)?);
     Ok(())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rten_onnx::onnx::{DataType, ModelProto, TypeProtoTensor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vigia_core::config::Engine as Choice;
 use vigia_core::detection::head::{self, CLASSES_MAX, Decoder, Head, HeadError};
@@ -15,7 +15,7 @@ use super::manifest::{self, INPUT_SIDE_MAX, Input, MODEL_BYTES_MAX, Manifest, Ma
 const USUAL_SIDE: u32 = 640;
 
 /// What the technician may say; everything else is read from the graph.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Wishes {
     pub id: Option<String>,
     pub head: Option<Head>,
@@ -173,7 +173,7 @@ pub fn examine(path: &Path, wishes: &Wishes, mut progress: impl FnMut(&str)) -> 
         let what = format!("`{id}` can't name a model: 1 to 64 letters, digits, `.`, `_` or `-` (use --id)");
         return Err(ImportError::NotDetector { path: path.into(), what });
     }
-    Ok(Manifest {
+    let manifest = Manifest {
         file: PathBuf::from(format!("{id}.onnx")),
         id,
         sha256,
@@ -183,7 +183,9 @@ pub fn examine(path: &Path, wishes: &Wishes, mut progress: impl FnMut(&str)) -> 
         classes,
         licence: wishes.licence.clone(),
         source: wishes.source.clone(),
-    })
+    };
+    manifest.check().map_err(|what| ImportError::NotDetector { path: path.into(), what })?;
+    Ok(manifest)
 }
 
 fn input_size(path: &Path, graph: &Graph, wishes: &Wishes) -> Result<Input, ImportError> {
@@ -227,21 +229,29 @@ fn run_once(
     engine.input(0).map_err(does_not_run)?.fill(0.45);
     engine.start(0).map_err(does_not_run)?;
     let (w, h) = (input.width as usize, input.height as usize);
-    engine
+    let found = engine
         .wait(0, |outputs| {
             let shapes: Vec<_> = outputs.iter().map(|o| o.shape.to_vec()).collect();
             let (head, count) = match wishes.head {
                 Some(head) => (head, head::infer(&shapes, w, h).map_or(0, |(_, n)| n)),
                 None => head::infer(&shapes, w, h)?,
             };
-            let named = wishes.classes.clone().or_else(|| graph.names.clone());
-            let classes = named.unwrap_or_else(|| invented(count));
+            let classes = match wishes.classes.clone().or_else(|| graph.names.clone()) {
+                Some(named) => named,
+                // Its output carries class ids, whose number nobody can tell.
+                None if head == Head::End2end => return Ok(None),
+                None => invented(count),
+            };
             // Proves that head, classes and outputs fit each other.
             Decoder::new(head, classes.len(), w, h).decode(outputs, 0.0, &mut Vec::new())?;
-            Ok((head, classes))
+            Ok(Some((head, classes)))
         })
         .map_err(does_not_run)?
-        .map_err(head_error)
+        .map_err(head_error)?;
+    found.ok_or_else(|| ImportError::NotDetector {
+        path: path.into(),
+        what: "it names no classes, and its output doesn't tell how many there are; say them with --classes".into(),
+    })
 }
 
 fn invented(count: usize) -> Vec<String> {
@@ -251,32 +261,57 @@ fn invented(count: usize) -> Vec<String> {
     (0..count.max(1)).map(|i| format!("class_{i}")).collect()
 }
 
-/// Copies the model and writes its manifest into `dir`. Nothing half written stays behind.
+/// Copies the model and writes its manifest into `dir`. Nothing half written stays behind: until
+/// the manifest is in its place, a model of that name works as before.
 ///
 /// # Errors
-/// [`ImportError::Io`].
+/// [`ImportError::Io`], [`ImportError::Manifest`].
 pub fn store(path: &Path, manifest: &Manifest, dir: &Path) -> Result<PathBuf, ImportError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ImportError::Io { path, source }
-    };
-    std::fs::create_dir_all(dir).map_err(io(dir))?;
-    let onnx = dir.join(&manifest.file);
-    let same = onnx.canonicalize().ok().is_some_and(|o| path.canonicalize().is_ok_and(|p| p == o));
-    if !same {
-        let part = dir.join(format!("{}.part", manifest.file.display()));
-        std::fs::copy(path, &part).map_err(io(&part))?;
-        std::fs::rename(&part, &onnx).map_err(io(&onnx))?;
+    std::fs::create_dir_all(dir).map_err(|source| ImportError::Io { path: dir.into(), source })?;
+    let mut manifest = manifest.clone();
+    let whole = |file: &Path| manifest::sha256(file, |_| {}).is_ok_and(|found| found == manifest.sha256);
+    let plain = dir.join(&manifest.file);
+    let there = whole(&plain);
+    if !there && plain.exists() {
+        // The model it belongs to needs it until the new manifest is there.
+        let hash = manifest.sha256.get(..12).unwrap_or_default();
+        manifest.file = PathBuf::from(format!("{}-{hash}.onnx", manifest.id));
     }
-    let text = serde_saphyr::to_string(manifest).map_err(|e| ImportError::Io {
-        path: dir.into(),
-        source: std::io::Error::other(e.to_string()),
-    })?;
+    if !there {
+        put(&dir.join(&manifest.file), |part| {
+            std::fs::copy(path, part)?;
+            if !whole(part) {
+                return Err(std::io::Error::other("the model changed while it was taken in"));
+            }
+            Ok(())
+        })?;
+    }
     let yaml = dir.join(format!("{}.yaml", manifest.id));
-    let part = dir.join(format!("{}.yaml.part", manifest.id));
-    std::fs::write(&part, text).map_err(io(&part))?;
-    std::fs::rename(&part, &yaml).map_err(io(&yaml))?;
+    let old = Manifest::read(&yaml).ok().map(|m| m.file).filter(|old| *old != manifest.file);
+    put(&yaml, |part| {
+        let text = serde_saphyr::to_string(&manifest).map_err(std::io::Error::other)?;
+        std::fs::write(part, text)
+    })?;
+    if let Some(old) = old {
+        // A file too many does no harm.
+        let _ = std::fs::remove_file(dir.join(old));
+    }
     Ok(yaml)
+}
+
+/// Has `write` make a file, and gives it its name once it is whole and on the disk.
+fn put(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), ImportError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let made = write(&part).and_then(|()| {
+        std::fs::File::open(&part)?.sync_all()?;
+        std::fs::rename(&part, path)
+    });
+    made.map_err(|source| {
+        let _ = std::fs::remove_file(&part);
+        ImportError::Io { path: path.into(), source }
+    })
 }
 
 /// The 80 classes of COCO, for models that carry no names.

@@ -147,7 +147,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         if !is_id(&self.id) {
             return Err(format!("id `{}` must be 1 to 64 letters, digits, `.`, `_` or `-`", self.id));
         }
@@ -223,6 +223,16 @@ pub fn locate(dir: &Path, model: &str) -> Result<Located, ManifestError> {
         path
     };
     let manifest = Manifest::read(&path)?;
+    match verified(&path, manifest.clone()) {
+        // An import took the old file away after we read what it was called.
+        Err(_) if Manifest::read(&path).is_ok_and(|now| now != manifest) => {
+            verified(&path, Manifest::read(&path)?)
+        }
+        answer => answer,
+    }
+}
+
+fn verified(path: &Path, manifest: Manifest) -> Result<Located, ManifestError> {
     let onnx = path.parent().unwrap_or(Path::new(".")).join(&manifest.file);
     let found = sha256(&onnx, |_| {})?;
     if found != manifest.sha256 {

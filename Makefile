@@ -1,0 +1,33 @@
+# Verbs over cargo. `make run` and `make test` do all their own set-up.
+.PHONY: run test check bench fuzz setup clean
+
+export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
+
+# The demo: broker, cameras, vigia, and a live view. Ctrl-C ends it. SECONDS=60 ends by itself.
+run: setup
+	@cargo build --quiet --workspace
+	@target/debug/vigia-demo $(if $(SECONDS),--seconds $(SECONDS))
+
+# Everything that can be tested on this machine.
+test: setup
+	cargo test --workspace --no-fail-fast
+
+# What a reviewer runs before reading: format, lints, tests, licences.
+check: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace
+
+# Figures, as JSON at the end. Ratios within one run: the machine may be noisy.
+bench: setup
+	cargo bench --bench world
+
+# Each fuzz target for SECONDS (default 30).
+fuzz: setup
+	fuzz/run.sh $(or $(SECONDS),30)
+
+setup:
+	@tests/setup.sh
+
+clean:
+	cargo clean
