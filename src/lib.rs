@@ -22,4 +22,5 @@ pub mod logging;
 pub mod model;
 pub mod mqtt;
 pub mod telemetry;
+pub mod watch;
 pub mod wire;

@@ -156,7 +156,7 @@ fn video_device(stream: &Stream) -> Result<Source, Cause> {
 fn test_picture(stream: &Stream) -> Result<Source, Cause> {
     let pattern = stream.uri.test_pattern().ok_or_else(|| failed("the test picture has no size"))?;
     let description = format!(
-        "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={},height={},framerate={}/1",
+        "videotestsrc is-live=true pattern=ball ! capsfilter caps=video/x-raw,format=I420,width={},height={},framerate={}/1",
         pattern.width, pattern.height, pattern.fps
     );
     let bin = gst::parse::bin_from_description(&description, true)

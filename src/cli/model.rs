@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use serde_json::{Value, json};
 use vigia_core::detection::head::Head;
 
@@ -133,7 +133,7 @@ fn examined(file: &Path, wishes: Option<&str>) -> Result<Value, Failure> {
 /// How an examination died.
 fn fate(status: ExitStatus) -> String {
     match status.signal() {
-        Some(signal) if signal == rustix::process::Signal::XCPU.as_raw() => {
+        Some(signal) if signal == Signal::XCPU.as_raw() => {
             format!("running it once took more than {EXAMINE_CPU_S_MAX} s of processor time")
         }
         _ => format!("it makes the engine crash or want more than {} GiB of memory ({status})", EXAMINE_BYTES_MAX >> 30),
@@ -142,6 +142,8 @@ fn fate(status: ExitStatus) -> String {
 
 /// The inner half of [`examined`].
 fn examine(file: &Path, wishes: Option<&str>) -> Result<(), Failure> {
+    // Nobody waits for the answer once the importer is gone.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::failed)?;
     confine(Resource::Data, EXAMINE_BYTES_MAX)?;
     confine(Resource::Cpu, EXAMINE_CPU_S_MAX)?;
     confine(Resource::Core, 0)?;

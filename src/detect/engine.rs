@@ -178,6 +178,9 @@ pub fn mode_for(choice: ModeChoice, demand: f64, latency_s: f64) -> (Mode, Strin
         ModeChoice::Latency => (Mode::Latency, "latency: asked for".into()),
         ModeChoice::Throughput => (Mode::Throughput, "throughput: asked for".into()),
         ModeChoice::Auto => {
+            if demand.is_infinite() {
+                return (Mode::Throughput, "throughput: files are read as fast as the engine goes".into());
+            }
             let share = demand * latency_s;
             let mode = if share > BUSY { Mode::Throughput } else { Mode::Latency };
             let name = if share > BUSY { "throughput" } else { "latency" };

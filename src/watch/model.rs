@@ -1,24 +1,18 @@
 //! The state of everything on the broker, drawn from its messages. Bounded in every direction.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use vigia_core::cache::DetectionCache;
 use vigia_core::event::{DetectionEvent, NamedDetection, Utc};
 use vigia_core::time::Instant;
 use vigia_core::window::Rate;
 
-use super::message::{Engine, Message, Metrics, Status, Stream, Topics, Unclear};
+use super::instance::{Instance, Told};
+use super::message::{Message, Status, Topics, Unclear};
 use super::words::clean;
 use crate::mqtt::{Cause, Link};
 
-const EVENT_TTL: Duration = Duration::from_secs(5);
-/// A camera that no status names is shown this long after its last event.
-const UNNAMED_CAMERA_TTL: Duration = Duration::from_secs(60);
 const INSTANCES_LEN_MAX: usize = 32;
-/// Also the entries of an instance's cache.
-const CAMERAS_LEN_MAX: usize = 100;
 const RECENT_LEN_MAX: usize = 200;
 
 /// The broker, as shown.
@@ -33,12 +27,22 @@ pub struct Broker {
 /// What a message changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    Status { instance: String },
+    Status {
+        instance: String,
+    },
     /// The broker was told to forget the instance.
-    Forgotten { instance: String },
-    Camera { instance: String, source_id: u32 },
+    Forgotten {
+        instance: String,
+    },
+    Camera {
+        instance: String,
+        source_id: u32,
+    },
     /// An event with at least one detection.
-    Detections { instance: String, source_id: u32 },
+    Detections {
+        instance: String,
+        source_id: u32,
+    },
     NotUnderstood,
 }
 
@@ -71,44 +75,6 @@ pub(super) struct Counts {
     pub(super) lost: u64,
 }
 
-#[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) status: Option<Told<Status>>,
-    /// A will tells neither engine nor model: the last known stay.
-    pub(super) engine: Engine,
-    pub(super) metrics: Option<Told<Metrics>>,
-    pub(super) cameras: BTreeMap<u32, Camera>,
-    /// Something came that the broker had not merely kept.
-    pub(super) heard: Option<Instant>,
-    touched: Instant,
-    /// Looking removes what is too old, which nobody can see.
-    cache: RefCell<DetectionCache>,
-}
-
-/// What was told, when, and how old it was then.
-#[derive(Debug)]
-pub(super) struct Told<T> {
-    pub(super) what: T,
-    pub(super) retained: bool,
-    at: Instant,
-    age_then: Duration,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Camera {
-    /// As the instance's status names it.
-    pub(super) state: Option<CameraState>,
-    pub(super) last_event: Option<Instant>,
-    /// Events arriving here, for senders that do not count themselves.
-    rate: Rate,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CameraState {
-    pub(super) name: String,
-    pub(super) detail: String,
-}
-
 /// One detection of the past.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -116,80 +82,6 @@ pub(super) struct Seen {
     pub(super) instance: String,
     pub(super) source_id: u32,
     pub(super) what: NamedDetection,
-}
-
-impl<T> Told<T> {
-    pub(super) fn age(&self, now: Instant) -> Duration {
-        now.since(self.at).saturating_add(self.age_then)
-    }
-}
-
-impl Instance {
-    fn new(now: Instant) -> Self {
-        Self {
-            status: None,
-            engine: Engine::default(),
-            metrics: None,
-            cameras: BTreeMap::new(),
-            heard: None,
-            touched: now,
-            cache: RefCell::new(DetectionCache::new(EVENT_TTL, CAMERAS_LEN_MAX)),
-        }
-    }
-
-    pub(super) fn is_gone(&self) -> bool {
-        self.status.as_ref().is_some_and(|s| s.what.status == "disconnected")
-    }
-
-    /// Reads the newest event of a camera, if it is not too old.
-    pub(super) fn newest<T>(
-        &self,
-        now: Instant,
-        source_id: u32,
-        read: impl FnOnce(&DetectionEvent) -> T,
-    ) -> Option<T> {
-        self.cache.borrow_mut().get(now, source_id).map(read)
-    }
-
-    /// Cameras worth a row.
-    pub(super) fn shown_cameras(&self, now: Instant) -> impl Iterator<Item = (u32, &Camera)> {
-        let recent = move |at: Instant| now.since(at) <= UNNAMED_CAMERA_TTL;
-        let shown = move |c: &Camera| c.state.is_some() || c.last_event.is_some_and(recent);
-        self.cameras.iter().filter(move |(_, c)| shown(c)).map(|(id, c)| (*id, c))
-    }
-
-    fn camera(&mut self, source_id: u32) -> &mut Camera {
-        if !self.cameras.contains_key(&source_id) && self.cameras.len() >= CAMERAS_LEN_MAX {
-            let oldest = self.cameras.iter().min_by_key(|(_, c)| c.last_event).map(|(id, _)| *id);
-            oldest.map(|id| self.cameras.remove(&id));
-        }
-        self.cameras.entry(source_id).or_default()
-    }
-
-    /// Takes the states of all cameras, and returns whose changed.
-    fn take_states(&mut self, streams: Vec<Stream>) -> Vec<u32> {
-        let mut named: BTreeMap<u32, CameraState> = BTreeMap::new();
-        for s in streams {
-            named.insert(s.source_id, CameraState { name: s.state.clone(), detail: s.detail() });
-        }
-        self.cameras.iter_mut().filter(|(id, _)| !named.contains_key(id)).for_each(|(_, c)| c.state = None);
-        let mut changed = Vec::new();
-        for (id, state) in named {
-            let camera = self.camera(id);
-            if camera.state.as_ref() != Some(&state) {
-                camera.state = Some(state);
-                changed.push(id);
-            }
-        }
-        changed
-    }
-}
-
-impl Camera {
-    /// Frames per second as the events tell, or as they come.
-    pub(super) fn fps(&self, event: &DetectionEvent, now: Instant) -> Option<f32> {
-        event.fps.or_else(|| self.rate.per_second(now))
-    }
 }
 
 impl Model {
@@ -301,7 +193,9 @@ impl Model {
         // What a camera did before its instance went is no longer true.
         if !instance.is_gone() {
             let changed = streams.map(|s| instance.take_states(s)).unwrap_or_default();
-            changes.extend(changed.into_iter().map(|source_id| Change::Camera { instance: id.clone(), source_id }));
+            changes.extend(
+                changed.into_iter().map(|source_id| Change::Camera { instance: id.clone(), source_id }),
+            );
         }
         changes
     }
@@ -317,25 +211,18 @@ impl Model {
             self.recent.push_front(seen);
         }
         self.recent.truncate(RECENT_LEN_MAX);
-        let instance = self.instance(now, &id, retained);
-        let camera = instance.camera(source_id);
-        camera.last_event = Some(now);
-        camera.rate.tick(now);
-        instance.cache.get_mut().put(now, event);
+        self.instance(now, &id, retained).take_event(now, event);
         if found { vec![Change::Detections { instance: id, source_id }] } else { Vec::new() }
     }
 
     /// The instance, known or new. The longest silent one gives way.
     fn instance(&mut self, now: Instant, id: &str, retained: bool) -> &mut Instance {
         if !self.instances.contains_key(id) && self.instances.len() >= INSTANCES_LEN_MAX {
-            let oldest = self.instances.iter().min_by_key(|(_, i)| i.touched).map(|(id, _)| id.clone());
+            let oldest = self.instances.iter().min_by_key(|(_, i)| i.touched()).map(|(id, _)| id.clone());
             oldest.map(|id| self.instances.remove(&id));
         }
         let instance = self.instances.entry(id.to_owned()).or_insert_with(|| Instance::new(now));
-        instance.touched = now;
-        if !retained {
-            instance.heard = Some(now);
-        }
+        instance.touch(now, !retained);
         instance
     }
 
@@ -343,6 +230,6 @@ impl Model {
     fn told<T>(&self, now: Instant, timestamp: Option<Utc>, retained: bool, what: T) -> Told<T> {
         let since = |t: Utc| self.wall(now).as_unix_ns().saturating_sub(t.as_unix_ns());
         let ns = timestamp.filter(|_| retained).map_or(0, since);
-        Told { what, retained, at: now, age_then: Duration::from_nanos(u64::try_from(ns.max(0)).unwrap_or(u64::MAX)) }
+        Told::new(what, retained, now, Duration::from_nanos(u64::try_from(ns.max(0)).unwrap_or(u64::MAX)))
     }
 }
