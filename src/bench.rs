@@ -100,6 +100,23 @@ pub fn engine_alone(engine: &mut Engine, span: Duration) -> Result<Speed, BenchE
     Ok(speed)
 }
 
+/// The engine at `fps` requests per second, as slow cameras use it: processor seconds per frame.
+///
+/// # Errors
+/// [`BenchError::Engine`].
+pub fn engine_paced(engine: &mut Engine, fps: f64, span: Duration) -> Result<f64, BenchError> {
+    let ticks = crossbeam_channel::tick(Duration::from_secs_f64(1.0 / fps));
+    let meter = Meter::start();
+    let mut frames = 0;
+    while !meter.is_over(span) {
+        let _ = ticks.recv();
+        engine.start(0)?;
+        engine.wait(0, |_| ())?;
+        frames += 1;
+    }
+    Ok(meter.read(frames).cpu_s_per_frame)
+}
+
 /// The file through the decoder into nothing, as fast as it goes: GStreamer without us.
 ///
 /// # Errors

@@ -147,7 +147,7 @@ fn the_screen_shows_everything_at_once() {
         " 10:30:00.123  room 2    person         0.92  centre 100,200    size 50x80     #42    hall"
     );
     assert!(shown[13].contains("car            0.61") && shown[14].contains("person         0.50"));
-    assert_eq!(shown[29], format!(" {RAW:<92}q quits"));
+    assert_eq!(shown[29], format!(" {RAW:<91}q quits"));
 }
 
 /// Where a story leads: a piece of text that is there, or is not.
@@ -234,23 +234,23 @@ fn the_link_is_shown_with_its_cause() {
     let mut lines = Lines::new(ms(0));
     let down =
         || Link::Down { cause: Cause::Unreachable { address: "box:1883".into(), why: "refused".into() } };
-    let text = "not connected, box:1883 cannot be reached: refused";
-    for (link, screen_says, line_says) in [
-        (Link::Connecting, "connecting", Some("10:30:00.123 broker connecting")),
-        (down(), text, Some(&*format!("10:30:00.123 broker {text}"))),
-        (Link::Connecting, text, None),
-        (down(), text, None),
-        (Link::Connected { session: 1 }, "connected", Some("10:30:00.123 broker connected")),
-        (
-            Link::Down { cause: Cause::Lost },
-            "not connected, connection lost",
-            Some("10:30:00.123 broker not connected, connection lost"),
-        ),
+    let refused = "box:1883 cannot be reached: refused";
+    let told = format!("10:30:00.123 broker not connected, {refused}");
+    let lost = "10:30:00.123 broker not connected, connection lost";
+    for (link, state, cause, line) in [
+        (Link::Connecting, "connecting", "", Some("10:30:00.123 broker connecting")),
+        (down(), "not connected", refused, Some(told.as_str())),
+        (Link::Connecting, "not connected", refused, None),
+        (down(), "not connected", refused, None),
+        (Link::Connected { session: 1 }, "connected", "", Some("10:30:00.123 broker connected")),
+        (Link::Down { cause: Cause::Lost }, "not connected", "connection lost", Some(lost)),
     ] {
         model.set_link(link);
-        assert_eq!(lines.link(ms(0), &model).as_deref(), line_says);
+        assert_eq!(lines.link(ms(0), &model).as_deref(), line);
         let shown = screen(&model, ms(0), (100, 30));
-        assert!(shown[0].contains(&format!("broker box:1883: {screen_says}  ")), "{}", shown[0]);
+        assert!(shown[0].contains(&format!("broker box:1883: {state}  ")), "{}", shown[0]);
+        let cause = if cause.is_empty() { String::new() } else { format!(" {cause};") };
+        assert!(shown[1].starts_with(&format!("{cause} 0 instances, ")), "{}", shown[1]);
     }
     assert!(model.reached());
 }

@@ -222,23 +222,32 @@ pub fn locate(dir: &Path, model: &str) -> Result<Located, ManifestError> {
         }
         path
     };
-    let manifest = Manifest::read(&path)?;
-    match verified(&path, manifest.clone()) {
-        // An import took the old file away after we read what it was called.
-        Err(_) if Manifest::read(&path).is_ok_and(|now| now != manifest) => {
-            verified(&path, Manifest::read(&path)?)
+    let mut manifest = Manifest::read(&path)?;
+    loop {
+        let Err(e) = verified(&path, &manifest) else {
+            let onnx = beside(&path, &manifest);
+            return Ok(Located { manifest, onnx });
+        };
+        // An import may have taken the old file away after we read what it was called.
+        let now = Manifest::read(&path)?;
+        if now == manifest {
+            return Err(e);
         }
-        answer => answer,
+        manifest = now;
     }
 }
 
-fn verified(path: &Path, manifest: Manifest) -> Result<Located, ManifestError> {
-    let onnx = path.parent().unwrap_or(Path::new(".")).join(&manifest.file);
-    let found = sha256(&onnx, |_| {})?;
-    if found != manifest.sha256 {
-        return Err(ManifestError::Hash { path: onnx, expected: manifest.sha256, found });
+fn beside(path: &Path, manifest: &Manifest) -> PathBuf {
+    path.parent().unwrap_or(Path::new(".")).join(&manifest.file)
+}
+
+fn verified(path: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    let path = beside(path, manifest);
+    let found = sha256(&path, |_| {})?;
+    if found == manifest.sha256 {
+        return Ok(());
     }
-    Ok(Located { manifest, onnx })
+    Err(ManifestError::Hash { path, expected: manifest.sha256.clone(), found })
 }
 
 /// The models of a folder: id and manifest path, by name.

@@ -173,8 +173,8 @@ pub(super) fn status_words(instance: &Instance) -> String {
     }
 }
 
-/// The link with its cause, as both views name it.
-pub(super) fn link(model: &Model) -> String {
+/// The link with its cause.
+fn link(model: &Model) -> String {
     match (&model.link, model.why_down()) {
         (Link::Connected { .. }, _) => "connected".to_owned(),
         (Link::Connecting, None) => "connecting".to_owned(),

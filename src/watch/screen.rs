@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use vigia_core::time::Instant;
 
 use super::instance::{Camera, Instance};
-use super::lines::{cameras, instances, link, status_words, troubles};
+use super::lines::{cameras, instances, status_words, troubles};
 use super::model::{Model, Seen};
 use super::words::{age, clock_time, counted, number, or_dash, span, summary};
 use crate::mqtt::Link;
@@ -53,10 +53,15 @@ fn rows(n: usize) -> u16 {
 }
 
 fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, now: Instant) {
-    let up = matches!(model.link, Link::Connected { .. });
-    let state = Span::styled(link(model), if up { Style::new() } else { bad() });
-    let left =
-        Line::from(vec![" vigia watch  ".bold(), format!("broker {}: ", model.broker.address).into(), state]);
+    let broker = format!("broker {}: ", model.broker.address);
+    let (state, cause) = match (&model.link, model.why_down()) {
+        (Link::Connected { .. }, _) => ("connected".into(), String::new()),
+        (Link::Connecting, None) => ("connecting".into(), String::new()),
+        (Link::Down { cause }, _) | (Link::Connecting, Some(cause)) => {
+            ("not connected".red().bold(), format!(" {cause};"))
+        }
+    };
+    let left = Line::from(vec![" vigia watch  ".bold(), broker.into(), state]);
     let time = format!("{:.8} UTC ", clock_time(model.wall(now)));
     let rate = model.rate.per_second(now).unwrap_or(0.0);
     let mut parts = vec![
@@ -73,7 +78,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, now: Instant) {
     let [text, clock] = Layout::horizontal([Constraint::Min(0), Constraint::Length(13)]).areas(first);
     frame.render_widget(left, text);
     frame.render_widget(Line::from(time).right_aligned(), clock);
-    frame.render_widget(Line::from(second), below);
+    frame.render_widget(Line::from(vec![Span::styled(cause, bad()), second.into()]), below);
 }
 
 fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model) {

@@ -1,0 +1,125 @@
+//! What docs/mqtt.md shows is what the code writes.
+
+use serde_json::{Value, json};
+use vigia::telemetry::Telemetry;
+use vigia::wire::{Identity, Status, stream};
+use vigia_core::detection::{BBox, Detection};
+use vigia_core::event::{DetectionEvent, EventView, Found, Utc};
+use vigia_core::stream::{Cause, CauseCode, StreamState};
+
+fn document() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mqtt.md")).expect("docs/mqtt.md")
+}
+
+/// The JSON examples, in order.
+fn examples() -> Vec<Value> {
+    let text = document();
+    let blocks = text.split("```json").skip(1).map(|b| b.split("```").next().unwrap_or_default().to_owned());
+    blocks.map(|b| serde_json::from_str(&b).unwrap_or_else(|e| panic!("{e} in {b}"))).collect()
+}
+
+fn keys(v: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = v.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn the_detection_event_is_as_documented() {
+    let shown = &examples()[0];
+    let event: DetectionEvent = serde_json::from_value(shown.clone()).expect("the example is an event");
+    assert_eq!(event.source_id, 2);
+    let bbox = BBox::from_centre(100.0, 200.0, 50.0, 80.0);
+    let detections = [Detection { class_id: 0, confidence: 0.92, bbox, tracker_id: Some(7) }];
+    let written = EventView {
+        instance_id: "processor-hab-0-3",
+        source_id: 2,
+        frame_id: 188,
+        timestamp: event.timestamp,
+        model_id: "yolox_nano",
+        inference_time_ms: 45.0,
+        detections: Found { detections: &detections, classes: &["person".to_owned()] },
+        fps: Some(5.0),
+        latency_ms: Some(61.5),
+    };
+    let written = serde_json::to_string(&written).expect("JSON");
+    // Through text, as a subscriber reads it.
+    let shown = serde_json::to_string(&serde_json::from_value::<DetectionEvent>(shown.clone()).expect("event")).expect("JSON");
+    assert_eq!(written, shown);
+}
+
+#[test]
+fn the_status_is_as_documented() {
+    let shown = &examples()[1];
+    let config = vigia::config::parse_site(b"instance_id: processor-hab-0-3").expect("good");
+    let cause = Cause::new(CauseCode::NotFound, "no such stream (404)");
+    let streams = [stream(0, &StreamState::Running), stream(4, &StreamState::Reconnecting { cause })];
+    assert_eq!(shown["streams"], json!(streams));
+    let identity = Identity::new(&config);
+    let written = identity.status(Status::Running, Utc::from_unix_ns(0), json!({ "uptime_seconds": 0, "engine": {}, "streams": [] }));
+    assert_eq!(keys(&written), keys(shown));
+    assert_eq!(written["client_id"], shown["client_id"]);
+    for status in [Status::Connected, Status::Starting, Status::Running, Status::Error, Status::Stopped, Status::Disconnected] {
+        let name = json!(status);
+        assert!(document().contains(&format!("`{}`", name.as_str().expect("text"))), "{name} is not documented");
+    }
+}
+
+#[test]
+fn every_state_and_cause_is_documented() {
+    let text = document();
+    for state in [StreamState::Connecting, StreamState::WaitingKeyframe, StreamState::Running, StreamState::Ended] {
+        assert!(text.contains(&format!("`{}`", state.name())), "{}", state.name());
+    }
+    for code in [
+        CauseCode::Unreachable, CauseCode::Unauthorized, CauseCode::NotFound, CauseCode::Timeout, CauseCode::Silent,
+        CauseCode::Undecodable, CauseCode::EndOfStream, CauseCode::Unsupported, CauseCode::Failed,
+    ] {
+        let name = json!(code);
+        assert!(text.contains(&format!("`{}`", name.as_str().expect("text"))), "{name}");
+    }
+}
+
+#[test]
+fn topics_are_the_defaults() {
+    let config = vigia::config::parse_site(b"instance_id: x").expect("good");
+    let identity = Identity::new(&config);
+    for topic in [
+        format!("{}/{{source_id}}", config.mqtt.detections_topic),
+        identity.status_topic.replace("/x", "/{instance_id}"),
+        identity.metrics_topic.replace("/x", "/{instance_id}"),
+        config.control.command_topic.clone(),
+    ] {
+        assert!(document().contains(&format!("`{topic}`")), "{topic}");
+    }
+}
+
+#[test]
+fn metrics_need_frames_and_have_the_documented_fields() {
+    let telemetry = Telemetry::default();
+    let now = vigia::clock::now();
+    assert!(telemetry.report("x", Utc::from_unix_ns(0), now).is_none(), "nothing was processed yet");
+    let classes = [];
+    let found = |frame_id| vigia::detect::Detected {
+        source_id: 3,
+        frame_id,
+        picture: frame_id,
+        captured: Utc::from_unix_ns(0),
+        captured_at: now,
+        pts_ms: 0.0,
+        width: 1,
+        height: 1,
+        inference: std::time::Duration::from_millis(45),
+        model_id: "m",
+        classes: &classes,
+        detections: &[],
+    };
+    let ms = |n: u64| now.after(std::time::Duration::from_millis(n));
+    let first = telemetry.note(&found(1), ms(30));
+    assert_eq!((first.fps, first.latency_ms), (None, 30.0));
+    assert_eq!(telemetry.note(&found(2), ms(130)).fps, Some(10.0));
+    let report = telemetry.report("x", Utc::from_unix_ns(0), ms(150)).expect("a report");
+    assert_eq!((report.inference_throughput, report.avg_latency_ms), (10.0, Some(80.0)));
+    assert_eq!(report.sources[0].source_id, 3, "room ids, not positions (B-18)");
+    assert_eq!(keys(&json!(report)), keys(&examples()[2]));
+}
