@@ -63,12 +63,17 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// The parts alone and the whole path, for each model and engine.
 fn path(shared: &Path, models: &Path) -> Value {
     let mut runs = Vec::new();
-    for (model, engine) in [("yolox_nano", "openvino"), ("yolo11n-untrained", "openvino"), ("yolox_nano", "rten")] {
+    for (model, engine) in
+        [("yolox_nano", "openvino"), ("yolo11n-untrained", "openvino"), ("yolox_nano", "rten")]
+    {
         let mut bench = Command::new(VIGIA);
         bench.arg("bench").arg(shared.join(CLIP)).args(["--model", model, "--engine", engine]);
         bench.arg("--models-dir").arg(models);
         let output = bench.stderr(Stdio::inherit()).output().expect("vigia");
-        runs.push(serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "model": model, "engine": engine, "failed": true })));
+        runs.push(
+            serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|_| json!({ "model": model, "engine": engine, "failed": true })),
+        );
     }
     Value::from(runs)
 }
@@ -140,7 +145,9 @@ fn cameras(shared: &Path, models: &Path) -> Value {
     }
     let witness = Witness::start(broker.port, "w", "nvr/detections/#").expect("broker");
     let vigia = Instance::start(models, &site);
-    wait_for("all cameras", Duration::from_secs(60), || (0..8).all(|r| witness.count(&format!("nvr/detections/{r}")) > 3));
+    wait_for("all cameras", Duration::from_secs(60), || {
+        (0..8).all(|r| witness.count(&format!("nvr/detections/{r}")) > 3)
+    });
     rest(Duration::from_secs(5));
     let seconds = number("BENCH_SECONDS", 60);
     let (frames, cpu, start, first) = (witness.count("nvr/"), vigia.cpu_s(), clock::now(), vigia.rss_mib());
@@ -205,10 +212,10 @@ fn latency(shared: &Path, models: &Path) -> Value {
         }
     }
     ages.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| ages[((ages.len() - 1) as f64 * share) as usize];
+    let at = |per_cent: usize| ages[(ages.len() - 1) * per_cent / 100];
     let engine = median(inference.into_iter());
     json!({
-        "events": ages.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0),
+        "events": ages.len(), "p50_ms": at(50), "p99_ms": at(99), "max_ms": at(100),
         "engine_ms": engine, "limit_ms": engine + 100.0,
     })
 }
@@ -220,7 +227,8 @@ fn drops(models: &Path) -> Value {
     let server = RtspServer::start().expect("server");
     let mount = server.add("/live/0", Camera::pattern(160, 120, 10)).expect("mount");
     let proxy = TcpProxy::start(server.address()).expect("proxy");
-    let quick = "stream_defaults: { max_fps: 0.1 }\ncamera: { reconnect_min_s: 0.01, reconnect_max_s: 0.05 }\n";
+    let quick =
+        "stream_defaults: { max_fps: 0.1 }\ncamera: { reconnect_min_s: 0.01, reconnect_max_s: 0.05 }\n";
     let mut site = head(broker.port, "yolox_nano", quick);
     for room in 0..CAMERAS {
         site.push_str(&format!("  - {{ source_id: {room}, uri: \"{}\" }}\n", proxy.url_via(mount.url())));

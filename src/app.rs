@@ -55,11 +55,19 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<(), AppError> {
     gst::init()?;
     let identity = Identity::new(&config);
     tracing::info!(
-        component = "processor", event = "processor_start", instance_id = identity.instance_id,
-        version = env!("CARGO_PKG_VERSION"), "starting",
+        component = "processor",
+        event = "processor_start",
+        instance_id = identity.instance_id,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting",
     );
     let worker = Worker::start(crate::link::settings(&config, &identity))?;
-    tracing::info!(component = "processor", event = "mqtt_sink_created", topic = config.mqtt.detections_topic, "sink created");
+    tracing::info!(
+        component = "processor",
+        event = "mqtt_sink_created",
+        topic = config.mqtt.detections_topic,
+        "sink created"
+    );
     let mut app = App::new(config, identity, worker);
     let ended = app.live(stop);
     app.farewell(ended.is_err());
@@ -110,7 +118,12 @@ impl App {
         tracing::info!(component = "processor", event = "pipeline_start_attempt", "starting streams");
         let running = Running::start(&self.config, &self.identity, &self.outbox, &self.telemetry, loaded)?;
         self.enter(Status::Running, json!({}));
-        tracing::info!(component = "processor", event = "processor_running", streams = self.streams.len(), "running");
+        tracing::info!(
+            component = "processor",
+            event = "processor_running",
+            streams = self.streams.len(),
+            "running"
+        );
         let outcome = self.serve(stop, &running);
         tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
         running.stop();
@@ -199,7 +212,8 @@ impl App {
     }
 
     fn publish_metrics(&self) {
-        let Some(report) = self.telemetry.report(&self.identity.instance_id, clock::utc(), clock::now()) else {
+        let Some(report) = self.telemetry.report(&self.identity.instance_id, clock::utc(), clock::now())
+        else {
             return;
         };
         let write = |buffer: &mut Vec<u8>| write_json(buffer, &report);
@@ -219,7 +233,12 @@ impl App {
             let farewell = worker.shutdown(FLUSH_FOR);
             if farewell.undelivered > 0 {
                 let undelivered = farewell.undelivered;
-                tracing::warn!(component = "processor", event = "messages_undelivered", undelivered, "the broker did not take everything");
+                tracing::warn!(
+                    component = "processor",
+                    event = "messages_undelivered",
+                    undelivered,
+                    "the broker did not take everything"
+                );
             }
         }
         tracing::info!(component = "processor", event = "processor_stopped", "stopped");

@@ -122,7 +122,9 @@ pub fn engine_paced(engine: &mut Engine, fps: f64, span: Duration) -> Result<f64
 /// # Errors
 /// [`BenchError::Pipeline`].
 pub fn decode_alone(file: &str, span: Duration) -> Result<Speed, BenchError> {
-    let line = format!("filesrc location=\"{file}\" ! parsebin ! avdec_h264 max-threads=1 ! fakesink name=end sync=false");
+    let line = format!(
+        "filesrc location=\"{file}\" ! parsebin ! avdec_h264 max-threads=1 ! fakesink name=end sync=false"
+    );
     let failed = || BenchError::Pipeline(line.clone());
     let pipeline = gst::parse::launch(&line).map_err(|_| failed())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| failed())?;
@@ -137,7 +139,10 @@ pub fn decode_alone(file: &str, span: Duration) -> Result<Speed, BenchError> {
     let bus = pipeline.bus().ok_or_else(failed)?;
     let meter = Meter::start();
     while !meter.is_over(span) {
-        let message = bus.timed_pop_filtered(gst::ClockTime::from_mseconds(20), &[gst::MessageType::Eos, gst::MessageType::Error]);
+        let message = bus.timed_pop_filtered(
+            gst::ClockTime::from_mseconds(20),
+            &[gst::MessageType::Eos, gst::MessageType::Error],
+        );
         match message.as_ref().map(|m| m.type_()) {
             Some(gst::MessageType::Eos) => {
                 pipeline.seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::ZERO).map_err(|_| failed())?;
@@ -253,7 +258,8 @@ pub fn preprocess_gst_ms(rounds: u32) -> Result<f64, BenchError> {
     let failed = || BenchError::Pipeline(line.to_owned());
     let pipeline = gst::parse::launch(line).map_err(|_| failed())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| failed())?;
-    let sink = pipeline.by_name("end").and_then(|e| e.downcast::<gst_app::AppSink>().ok()).ok_or_else(failed)?;
+    let sink =
+        pipeline.by_name("end").and_then(|e| e.downcast::<gst_app::AppSink>().ok()).ok_or_else(failed)?;
     pipeline.set_state(gst::State::Playing).map_err(|_| failed())?;
     let mut out = vec![0.0f32; 3 * 640 * 640];
     let mut pull = || {
@@ -290,7 +296,7 @@ pub fn tracker_fps(objects: u16, frames: u32) -> f64 {
     for i in 0..frames {
         found.clear();
         found.extend((0..objects).map(|k| {
-            let jitter = f32::from((u32::from(k) * 31 + i * 17) as u16 % 7) - 3.0;
+            let jitter = ((u32::from(k) * 31 + i * 17) % 7) as f32 - 3.0;
             let x = f32::from(k % 10) * 180.0 + (i % 400) as f32 * 0.4 + jitter;
             let y = f32::from(k / 10) * 100.0 + jitter;
             let bbox = BBox { x1: x, y1: y, x2: x + 60.0, y2: y + 80.0 };

@@ -67,7 +67,14 @@ pub fn load(config: &Config) -> Result<Loaded, ModelError> {
     };
     let (engine, reason, mode) = open(&located, options, d.mode, demand(&streams))?;
     let name = engine.name();
-    tracing::info!(component = "detect", event = "engine_chosen", engine = name, reason, mode, "engine chosen");
+    tracing::info!(
+        component = "detect",
+        event = "engine_chosen",
+        engine = name,
+        reason,
+        mode,
+        "engine chosen"
+    );
     let suppression = Suppression {
         iou: d.nms_iou,
         detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),

@@ -55,7 +55,10 @@ impl Telemetry {
         let sources: Vec<_> = inner
             .sources
             .iter()
-            .map(|(&source_id, s)| SourceMetrics { source_id, latency_ms: s.latency_ms.mean().map(two_places) })
+            .map(|(&source_id, s)| SourceMetrics {
+                source_id,
+                latency_ms: s.latency_ms.mean().map(two_places),
+            })
             .collect();
         drop(inner);
         let mut mean = Window::default();

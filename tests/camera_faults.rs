@@ -94,9 +94,11 @@ fn a_broken_network_is_told_and_survived() {
 fn a_camera_that_was_never_there_comes_when_it_does() {
     let server = RtspServer::start().expect("server");
     let mount = server.add("/live/0", pattern()).expect("mount");
-    for (mode, code) in
-        [(Mode::Silent, CauseCode::Timeout), (Mode::Refuse, CauseCode::Unreachable), (Mode::Reset, CauseCode::Unreachable)]
-    {
+    for (mode, code) in [
+        (Mode::Silent, CauseCode::Timeout),
+        (Mode::Refuse, CauseCode::Unreachable),
+        (Mode::Reset, CauseCode::Unreachable),
+    ] {
         let proxy = TcpProxy::start(server.address()).expect("proxy");
         proxy.set_mode(mode).expect("mode");
         let rig = Rig::new(&proxy.url_via(mount.url()));

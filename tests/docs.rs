@@ -44,7 +44,9 @@ fn the_detection_event_is_as_documented() {
     };
     let written = serde_json::to_string(&written).expect("JSON");
     // Through text, as a subscriber reads it.
-    let shown = serde_json::to_string(&serde_json::from_value::<DetectionEvent>(shown.clone()).expect("event")).expect("JSON");
+    let shown =
+        serde_json::to_string(&serde_json::from_value::<DetectionEvent>(shown.clone()).expect("event"))
+            .expect("JSON");
     assert_eq!(written, shown);
 }
 
@@ -56,24 +58,47 @@ fn the_status_is_as_documented() {
     let streams = [stream(0, &StreamState::Running), stream(4, &StreamState::Reconnecting { cause })];
     assert_eq!(shown["streams"], json!(streams));
     let identity = Identity::new(&config);
-    let written = identity.status(Status::Running, Utc::from_unix_ns(0), json!({ "uptime_seconds": 0, "engine": {}, "streams": [] }));
+    let written = identity.status(
+        Status::Running,
+        Utc::from_unix_ns(0),
+        json!({ "uptime_seconds": 0, "engine": {}, "streams": [] }),
+    );
     assert_eq!(keys(&written), keys(shown));
     assert_eq!(written["client_id"], shown["client_id"]);
-    for status in [Status::Connected, Status::Starting, Status::Running, Status::Error, Status::Stopped, Status::Disconnected] {
+    for status in [
+        Status::Connected,
+        Status::Starting,
+        Status::Running,
+        Status::Error,
+        Status::Stopped,
+        Status::Disconnected,
+    ] {
         let name = json!(status);
-        assert!(document().contains(&format!("`{}`", name.as_str().expect("text"))), "{name} is not documented");
+        assert!(
+            document().contains(&format!("`{}`", name.as_str().expect("text"))),
+            "{name} is not documented"
+        );
     }
 }
 
 #[test]
 fn every_state_and_cause_is_documented() {
     let text = document();
-    for state in [StreamState::Connecting, StreamState::WaitingKeyframe, StreamState::Running, StreamState::Ended] {
+    for state in
+        [StreamState::Connecting, StreamState::WaitingKeyframe, StreamState::Running, StreamState::Ended]
+    {
         assert!(text.contains(&format!("`{}`", state.name())), "{}", state.name());
     }
     for code in [
-        CauseCode::Unreachable, CauseCode::Unauthorized, CauseCode::NotFound, CauseCode::Timeout, CauseCode::Silent,
-        CauseCode::Undecodable, CauseCode::EndOfStream, CauseCode::Unsupported, CauseCode::Failed,
+        CauseCode::Unreachable,
+        CauseCode::Unauthorized,
+        CauseCode::NotFound,
+        CauseCode::Timeout,
+        CauseCode::Silent,
+        CauseCode::Undecodable,
+        CauseCode::EndOfStream,
+        CauseCode::Unsupported,
+        CauseCode::Failed,
     ] {
         let name = json!(code);
         assert!(text.contains(&format!("`{}`", name.as_str().expect("text"))), "{name}");

@@ -58,13 +58,12 @@ impl Place {
         let input = input.map(f64::from);
         let ratio = (input[0] / frame[0]).min(input[1] / frame[1]);
         match align {
-            Placement::Stretch => {
-                Self { scale: [input[0] / frame[0], input[1] / frame[1]], shift: [0.0; 2] }
-            }
+            Placement::Stretch => Self { scale: [input[0] / frame[0], input[1] / frame[1]], shift: [0.0; 2] },
             Placement::TopLeft => Self { scale: [ratio; 2], shift: [0.0; 2] },
-            Placement::Centre => {
-                Self { scale: [ratio; 2], shift: [0, 1].map(|i| ((input[i] - frame[i] * ratio) / 2.0).floor()) }
-            }
+            Placement::Centre => Self {
+                scale: [ratio; 2],
+                shift: [0, 1].map(|i| ((input[i] - frame[i] * ratio) / 2.0).floor()),
+            },
         }
     }
 
@@ -226,7 +225,7 @@ fn frame(source_id: u32, number: u64, size: (u32, u32), luma: u8) -> Frame {
         source_id,
         picture: number,
         captured: clock::utc(),
-        captured_at: Instant(number * 1_000_000),
+        captured_at: Instant(number * 1_000_000 + u64::from(source_id)),
         pts_ms: number as f64,
         surface: Surface::System { buffer: gst::Buffer::from_slice(bytes), info },
     }

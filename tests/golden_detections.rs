@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFrameRef, VideoInfo};
 use gst_video::prelude::*;
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoFrameRef, VideoInfo};
 use rten_tensor::NdTensorView;
 use serde_json::Value;
 use shared::{Run, folder, openvino, shared, skipped};
@@ -93,7 +93,8 @@ fn detect(source: &Path, models: &Path, flags: &[&str]) -> Run {
 }
 
 fn by_frame(frames: &[Value]) -> BTreeMap<u64, Vec<Found>> {
-    let list = |f: &Value| f["detections"].as_array().expect("it is a list").iter().map(Found::read).collect();
+    let list =
+        |f: &Value| f["detections"].as_array().expect("it is a list").iter().map(Found::read).collect();
     frames.iter().map(|f| (f["frame"].as_u64().expect("it is a number"), list(f))).collect()
 }
 
@@ -108,7 +109,8 @@ fn agrees_with_the_reference(flags: &[&str]) {
         let Some(media) = shared(&format!("media/{clip}.mp4")) else { return };
         let golden: Value = serde_json::from_slice(&fs::read(golden).expect("it can be read")).expect("JSON");
         let golden = by_frame(golden["frames"].as_array().expect("it has frames"));
-        let lines = detect(&media, dir.path(), &[&["--every", "5", "--conf", "0.3"], flags].concat()).json_lines();
+        let lines =
+            detect(&media, dir.path(), &[&["--every", "5", "--conf", "0.3"], flags].concat()).json_lines();
         lines.iter().for_each(has_the_documented_fields);
         let found = by_frame(&lines);
         assert!(golden.keys().eq(found.keys()), "{clip}: the same pictures are looked at");
@@ -129,7 +131,8 @@ fn agrees_with_the_reference(flags: &[&str]) {
 }
 
 fn has_the_documented_fields(line: &Value) {
-    let keys = |v: &Value| v.as_object().map(|o| o.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+    let keys =
+        |v: &Value| v.as_object().map(|o| o.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
     let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(keys(line), set(&["frame", "pts_ms", "detections"]));
     assert!(line["frame"].is_u64() && line["pts_ms"].is_f64(), "{line}");
@@ -169,7 +172,10 @@ fn media(path: &Path, pipeline: &str) {
         &[gst::MessageType::Eos, gst::MessageType::Error],
     );
     pipeline.set_state(gst::State::Null).expect("it stops");
-    assert!(matches!(message.as_ref().map(|m| m.view()), Some(gst::MessageView::Eos(_))), "{text}: {message:?}");
+    assert!(
+        matches!(message.as_ref().map(|m| m.view()), Some(gst::MessageView::Eos(_))),
+        "{text}: {message:?}"
+    );
 }
 
 #[test]
@@ -190,7 +196,13 @@ fn odd_files_are_read_or_refused() {
         (file("text.mp4", "Not a film, but a letter.\n".repeat(99).as_bytes()), "can't be decoded"),
         (file("header.mp4", &whole[..32]), ""),
         (file("half header.mp4", &whole[..7]), ""),
-        (file("noise.mp4", &(0..99_999u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect::<Vec<_>>()), ""),
+        (
+            file(
+                "noise.mp4",
+                &(0..99_999u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect::<Vec<_>>(),
+            ),
+            "",
+        ),
         (made(dir.path(), "none.mkv", "videotestsrc num-buffers=0 ! jpegenc ! matroskamux"), ""),
         (made(dir.path(), "sound.mkv", "audiotestsrc num-buffers=9 ! matroskamux"), ""),
     ];
@@ -201,12 +213,29 @@ fn odd_files_are_read_or_refused() {
         assert!(sentence.contains(phrase) && run.stdout.is_empty(), "{run:#?}");
     }
     for (name, pipeline, pictures) in [
-        ("dot.mkv", "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=1,height=1 ! jpegenc ! matroskamux", 3),
-        ("raw dot.mkv", "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=1,height=1 ! matroskamux", 3),
-        ("odd.mkv", "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=33,height=7 ! jpegenc ! matroskamux", 3),
-        ("8k.mkv", "videotestsrc num-buffers=1 ! video/x-raw,width=7680,height=4320 ! jpegenc ! matroskamux", 1),
+        (
+            "dot.mkv",
+            "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=1,height=1 ! jpegenc ! matroskamux",
+            3,
+        ),
+        (
+            "raw dot.mkv",
+            "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=1,height=1 ! matroskamux",
+            3,
+        ),
+        (
+            "odd.mkv",
+            "videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=33,height=7 ! jpegenc ! matroskamux",
+            3,
+        ),
+        (
+            "8k.mkv",
+            "videotestsrc num-buffers=1 ! video/x-raw,width=7680,height=4320 ! jpegenc ! matroskamux",
+            1,
+        ),
     ] {
-        let run = detect(&made(dir.path(), name, pipeline), dir.path(), &["--engine", "rten", "--conf", "0.3"]);
+        let run =
+            detect(&made(dir.path(), name, pipeline), dir.path(), &["--engine", "rten", "--conf", "0.3"]);
         eprintln!("{name}: {} {}", run.code, run.stderr.trim());
         assert_eq!(run.json_lines().len(), pictures, "{run:#?}");
     }
@@ -262,7 +291,8 @@ fn pictures(clip: &str, format: &str, every: usize) -> Option<Vec<Picture>> {
 /// The picture as rows of red, green and blue, each chroma sample repeated over its pixels.
 /// Colours that no screen shows stay as they are.
 fn rgb(picture: &Picture) -> Vec<[f64; 3]> {
-    let frame = VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).expect("it can be mapped");
+    let frame =
+        VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).expect("it can be mapped");
     let colour = picture.info.colorimetry();
     let (kr, kb) = match colour.matrix() {
         VideoColorMatrix::Bt709 => (0.2126, 0.0722),
@@ -344,7 +374,8 @@ fn decoded(output: &[f32], scale: f64, frame: (f64, f64)) -> Vec<Found> {
             let confidence = row[4] * score;
             if best && confidence >= FLOOR {
                 let [dx, dy, w, h] = [row[0], row[1], row[2], row[3]].map(f64::from);
-                let (cx, cy, w, h) = ((x + dx) * stride, (y + dy) * stride, w.exp() * stride, h.exp() * stride);
+                let (cx, cy, w, h) =
+                    ((x + dx) * stride, (y + dy) * stride, w.exp() * stride, h.exp() * stride);
                 let put = |v: f64, most: f64| (v * scale).clamp(0.0, most) as f32;
                 let bbox = BBox {
                     x1: put(cx - w / 2.0, frame.0),
@@ -394,7 +425,8 @@ fn detector(model: &Located, choice: Choice, openvino_dir: Option<PathBuf>) -> D
         enabled: true,
     };
     let suppression = Suppression { iou: 0.45, detections_max: 300 };
-    Detector::new(engine, Arc::new(model.manifest.clone()), &[stream], suppression).expect("the model is sound")
+    Detector::new(engine, Arc::new(model.manifest.clone()), &[stream], suppression)
+        .expect("the model is sound")
 }
 
 fn seen(detector: &mut Detector, picture: &Picture) -> Vec<Found> {

@@ -153,7 +153,11 @@ fn models_that_are_no_detectors_are_refused() {
         (spoilt(|g| g.node[1].input[0] = "nowhere".into()), &[], "does not run"),
         (fixed.clone(), &["--head", "yolox"], "doesn't fit the head Yolox"),
         (fixed.clone(), &["--head", "rtdetr"], "doesn't fit the head Rtdetr"),
-        (fixed.clone(), &["--head", "yolo"], "--head yolo: yolov5, yolov8, end2end, yolox or rtdetr is expected"),
+        (
+            fixed.clone(),
+            &["--head", "yolo"],
+            "--head yolo: yolov5, yolov8, end2end, yolox or rtdetr is expected",
+        ),
         (fixed.clone(), &["--classes", "fire,smoke"], "doesn't fit the head Yolov8 with 2 classes"),
         (fixed.clone(), &["--input-size", "13x13"], "its input is fixed to 64x64; 13x13 was asked for"),
         (fixed.clone(), &["--input-size", "64"], "--input-size 64: WIDTHxHEIGHT is expected"),
@@ -166,7 +170,8 @@ fn models_that_are_no_detectors_are_refused() {
     ] {
         Trial::new("m.onnx", &bytes).refused(MEMORY, flags, phrase);
     }
-    let empty_names = bytes(&onnx::model([Some(64), Some(64)], Some("[]"), &[Planted::nothing(&[1, 300, 6])]));
+    let empty_names =
+        bytes(&onnx::model([Some(64), Some(64)], Some("[]"), &[Planted::nothing(&[1, 300, 6])]));
     Trial::new("m.onnx", &empty_names).refused(MEMORY, &[], "0 classes: 1 to 4096 are expected");
     let unnamable = Trial::new("Modell für Küche.onnx", &ends);
     unnamable.refused(MEMORY, &["--classes", "a,b"], "can't name a model");
@@ -335,7 +340,14 @@ fn real_models_are_taken_in_and_guarded() {
     let listed = list(dir.path());
     assert_eq!(listed.lines().filter(|l| l.contains("BROKEN")).count(), 1, "{listed}");
     assert!(listed.lines().any(|l| l.starts_with("yolox_nano") && l.contains("sha256")), "{listed}");
-    let run = Run::vigia(&[&"detect", &"test://ball?width=64&height=48&fps=5", &"--model", &"yolox_nano", &"--models-dir", &dir.path()]);
+    let run = Run::vigia(&[
+        &"detect",
+        &"test://ball?width=64&height=48&fps=5",
+        &"--model",
+        &"yolox_nano",
+        &"--models-dir",
+        &dir.path(),
+    ]);
     assert_eq!(run.code, 2, "{run:#?}");
     assert!(run.sentence().contains("has changed: its sha256 is"), "{run:#?}");
 
@@ -348,7 +360,9 @@ fn real_models_are_taken_in_and_guarded() {
 
 #[test]
 fn a_model_is_replaced_whole_or_not_at_all() {
-    let named = |names: &str| bytes(&onnx::model([Some(64), Some(64)], Some(names), &[Planted::nothing(&[1, 6, 84])]));
+    let named = |names: &str| {
+        bytes(&onnx::model([Some(64), Some(64)], Some(names), &[Planted::nothing(&[1, 6, 84])]))
+    };
     let dir = folder();
     let models = dir.path().join("models");
     let [one, two] = [("one", r#"["x", "y"]"#), ("two", "{0: 'fire', 1: 'smoke'}")].map(|(name, names)| {

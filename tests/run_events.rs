@@ -46,15 +46,18 @@ fn every_processed_frame_becomes_one_event_of_its_room() {
     );
     let _vigia = Instance::with_site(models.path(), &site(broker.port, "rooms", &streams), &[], &[]);
     let of_person = || payloads(&witness, "nvr/detections/8");
-    let has_person = |v: &Value| v["detections"].as_array().is_some_and(|d| d.iter().any(|d| d["class_name"] == "person"));
+    let has_person =
+        |v: &Value| v["detections"].as_array().is_some_and(|d| d.iter().any(|d| d["class_name"] == "person"));
     wait_for("people", Duration::from_secs(90), || of_person().iter().filter(|v| has_person(v)).count() >= 5);
     await_payloads(&witness, "nvr/detections/6", 10);
     let topics: BTreeSet<_> = witness.seen().into_iter().map(|s| (s.topic, s.retained)).collect();
     let want = ["nvr/detections/6", "nvr/detections/8"].map(|t| (t.to_owned(), false));
     assert_eq!(topics, want.into());
     for (room, topic) in [(8, "nvr/detections/8"), (6, "nvr/detections/6")] {
-        let events: Vec<DetectionEvent> =
-            payloads(&witness, topic).into_iter().map(|v| serde_json::from_value(v).expect("an event")).collect();
+        let events: Vec<DetectionEvent> = payloads(&witness, topic)
+            .into_iter()
+            .map(|v| serde_json::from_value(v).expect("an event"))
+            .collect();
         for (i, e) in events.iter().enumerate() {
             assert_eq!((e.source_id, e.frame_id), (room, i as u64 + 1), "one event a frame, none lost");
             assert_eq!((e.instance_id.as_str(), e.model_id.as_str()), ("rooms", "yolox_nano"));
@@ -66,13 +69,19 @@ fn every_processed_frame_becomes_one_event_of_its_room() {
         assert!((0..5_000_000_000).contains(&age), "capture time in UTC, {age} ns ago");
     }
     let found = of_person().into_iter().find(|v| has_person(v)).expect("seen");
-    let person = found["detections"].as_array().expect("list").iter().find(|d| d["class_name"] == "person").expect("person");
+    let person = found["detections"]
+        .as_array()
+        .expect("list")
+        .iter()
+        .find(|d| d["class_name"] == "person")
+        .expect("person");
     // Centre and size, in pixels of the 768x432 frame: a person stands in the middle of the clip.
     let number = |k: &str| person["bbox"][k].as_f64().expect("number");
     assert!(number("x") - number("width") / 2.0 >= -0.5 && number("x") + number("width") / 2.0 <= 768.5);
     assert!(number("y") - number("height") / 2.0 >= -0.5 && number("y") + number("height") / 2.0 <= 432.5);
     // ByteTrack names an object at its second sight.
-    let mut people = of_person().into_iter().flat_map(|v| v["detections"].as_array().cloned().unwrap_or_default());
+    let mut people =
+        of_person().into_iter().flat_map(|v| v["detections"].as_array().cloned().unwrap_or_default());
     assert!(people.any(|d| d["class_name"] == "person" && d["tracker_id"].is_u64()));
     // A black room with a ball: events without detections are events, too.
     assert!(payloads(&witness, "nvr/detections/6").iter().any(|v| v["detections"] == serde_json::json!([])));
@@ -90,7 +99,8 @@ fn the_status_tells_the_life_of_an_instance() {
     wait_for("the stream to be told", Duration::from_secs(10), || {
         payloads(&all, topic).last().is_some_and(|s| s["streams"][0]["state"] == "running")
     });
-    let states: Vec<_> = payloads(&all, topic).iter().map(|s| s["status"].as_str().expect("text").to_owned()).collect();
+    let states: Vec<_> =
+        payloads(&all, topic).iter().map(|s| s["status"].as_str().expect("text").to_owned()).collect();
     assert_eq!(states[..3], ["connected", "starting", "running"]);
     let announced = await_status(&all, topic, "starting");
     assert_eq!(announced["uptime_seconds"], 0);
@@ -106,7 +116,9 @@ fn the_status_tells_the_life_of_an_instance() {
     let end = await_status(&all, topic, "disconnected");
     assert_eq!((&end["reason"], &end["last_status"]), (&"shutdown".into(), &"stopped".into()));
     let seen = all.seen();
-    let stopped = seen.iter().position(|s| s.topic == topic && String::from_utf8_lossy(&s.payload).contains("\"stopped\""));
+    let stopped = seen
+        .iter()
+        .position(|s| s.topic == topic && String::from_utf8_lossy(&s.payload).contains("\"stopped\""));
     let after = &seen[stopped.expect("stopped was said")..];
     assert!(after.iter().all(|s| !s.topic.starts_with("nvr/detections")), "a detection after `stopped`");
 }
@@ -176,7 +188,8 @@ fn two_instances_share_a_broker_but_not_a_name() {
     let start = |id| Instance::with_site(models.path(), &site(broker.port, id, BALL), &[], &[]);
     let (_a, b) = (start("a"), start("b"));
     let both = || {
-        let ids: BTreeSet<_> = payloads(&witness, "nvr/detections/3").iter().map(|v| v["instance_id"].to_string()).collect();
+        let ids: BTreeSet<_> =
+            payloads(&witness, "nvr/detections/3").iter().map(|v| v["instance_id"].to_string()).collect();
         ids.len() == 2
     };
     wait_for("events of both", Duration::from_secs(60), both);
@@ -194,19 +207,32 @@ fn rooms_and_names_come_from_the_command_line() {
     let witness = Witness::start(broker.port, "w", "nvr/control/status/+").expect("broker");
     let base = "rtsp://127.0.0.1:1/live";
     let start = |args: &[&str]| {
-        let mut all = vec!["--mqtt-host", "127.0.0.1", "--mqtt-port", &port, "--stream-server", "rtsp://127.0.0.1:1/live/"];
+        let mut all = vec![
+            "--mqtt-host",
+            "127.0.0.1",
+            "--mqtt-port",
+            &port,
+            "--stream-server",
+            "rtsp://127.0.0.1:1/live/",
+        ];
         all.extend(args);
         Instance::start(models.path(), &all, &[])
     };
-    let table: [(&[&str], &[u32]); 4] =
-        [(&["--streams", "1, 3,6"], &[1, 3, 6]), (&["--start", "1", "--end", "4"], &[1, 2, 3, 4]), (&["--start", "4"], &[4, 5, 6, 7, 8, 9]), (&[], &[0, 1, 2, 3, 4, 5])];
+    let table: [(&[&str], &[u32]); 4] = [
+        (&["--streams", "1, 3,6"], &[1, 3, 6]),
+        (&["--start", "1", "--end", "4"], &[1, 2, 3, 4]),
+        (&["--start", "4"], &[4, 5, 6, 7, 8, 9]),
+        (&[], &[0, 1, 2, 3, 4, 5]),
+    ];
     let _running: Vec<_> = table.iter().map(|(args, _)| start(args)).collect();
     let announced = || -> Vec<Value> {
-        let seen = witness.seen().into_iter().map(|s| serde_json::from_slice::<Value>(&s.payload).expect("JSON"));
+        let seen =
+            witness.seen().into_iter().map(|s| serde_json::from_slice::<Value>(&s.payload).expect("JSON"));
         seen.filter(|v| v["status"] == "starting").collect()
     };
     wait_for("all announcements", Duration::from_secs(60), || announced().len() == table.len());
-    let names: BTreeSet<_> = announced().iter().map(|v| v["instance_id"].as_str().expect("text").to_owned()).collect();
+    let names: BTreeSet<_> =
+        announced().iter().map(|v| v["instance_id"].as_str().expect("text").to_owned()).collect();
     assert_eq!(names.len(), table.len());
     for name in names {
         let hex = name.strip_prefix("processor-").expect("prefix");
@@ -214,7 +240,10 @@ fn rooms_and_names_come_from_the_command_line() {
     }
     for (args, rooms) in table {
         let uris: Vec<_> = rooms.iter().map(|r| format!("{base}/{r}")).collect();
-        let found = announced().iter().any(|v| v["config"]["source_id_mapping"] == serde_json::json!(rooms) && v["config"]["stream_uris"] == serde_json::json!(uris));
+        let found = announced().iter().any(|v| {
+            v["config"]["source_id_mapping"] == serde_json::json!(rooms)
+                && v["config"]["stream_uris"] == serde_json::json!(uris)
+        });
         assert!(found, "{args:?}: {:?}", announced());
     }
 }
@@ -236,7 +265,8 @@ fn wrong_settings_are_refused() {
         (&["--engine", "tensorrt"], &["tensorrt", "openvino"]),
     ];
     for (args, phrases) in table {
-        let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"run", &"--models-dir", &dir, &"--mqtt-host", &"127.0.0.1"];
+        let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> =
+            vec![&"run", &"--models-dir", &dir, &"--mqtt-host", &"127.0.0.1"];
         all.extend(args.iter().map(|a| a as &dyn AsRef<std::ffi::OsStr>));
         let run = shared::Run::vigia(&all);
         assert_eq!(run.code, 2, "{args:?}: {run:#?}");
@@ -252,9 +282,16 @@ fn logs_are_json_and_keep_secrets() {
     let extra = "allow_anonymous true";
     let (Some(models), Some(broker)) = (models(), Broker::start(extra)) else { return };
     let witness = Witness::start(broker.port, "w", "nvr/#").expect("broker");
-    let streams = format!("{BALL}  - {{ source_id: 4, uri: \"rtsp://eye:c4n4ry@127.0.0.1:1/live?password=c4n4ry\" }}\n");
+    let streams = format!(
+        "{BALL}  - {{ source_id: 4, uri: \"rtsp://eye:c4n4ry@127.0.0.1:1/live?password=c4n4ry\" }}\n"
+    );
     let site = site(broker.port, "quiet", &streams);
-    let env = [("MQTT_USERNAME", "box"), ("MQTT_PASSWORD", "c4n4ry"), ("JSON_LOGS", "true"), ("LOG_LEVEL", "trace")];
+    let env = [
+        ("MQTT_USERNAME", "box"),
+        ("MQTT_PASSWORD", "c4n4ry"),
+        ("JSON_LOGS", "true"),
+        ("LOG_LEVEL", "trace"),
+    ];
     let mut vigia = Instance::with_site(models.path(), &site, &[], &env);
     await_payloads(&witness, "nvr/detections/3", 3);
     vigia.wait_log("stream_down");
@@ -268,9 +305,17 @@ fn logs_are_json_and_keep_secrets() {
             assert!(v[key].is_string(), "{key}: {line}");
         }
     }
-    for event in ["processor_start", "broker_connected", "processor_running", "stream_down", "signal_received", "processor_stopped"] {
+    for event in [
+        "processor_start",
+        "broker_connected",
+        "processor_running",
+        "stream_down",
+        "signal_received",
+        "processor_stopped",
+    ] {
         assert!(log.contains(&format!("\"event\":\"{event}\"")), "{event}: {log}");
     }
-    let said: String = witness.seen().iter().map(|s| String::from_utf8_lossy(&s.payload).into_owned()).collect();
+    let said: String =
+        witness.seen().iter().map(|s| String::from_utf8_lossy(&s.payload).into_owned()).collect();
     assert!(said.contains("rtsp://***@127.0.0.1:1") && !said.contains("c4n4ry"), "{said}");
 }

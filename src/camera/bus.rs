@@ -50,9 +50,17 @@ fn code_of(e: &gst::glib::Error, debug: &str) -> CauseCode {
 
 /// GStreamer's debug text ends with the sentence that says most.
 fn last_line<'a>(debug: &'a str, otherwise: &'a str) -> &'a str {
-    debug.lines().next_back().map(|l| l.rsplit("():").next().unwrap_or(l).trim()).filter(|l| !l.is_empty()).unwrap_or(otherwise)
+    debug
+        .lines()
+        .next_back()
+        .map(|l| l.rsplit("():").next().unwrap_or(l).trim())
+        .filter(|l| !l.is_empty())
+        .unwrap_or(otherwise)
 }
 
 fn masked_words(text: &str) -> String {
-    text.split(' ').map(|w| if w.contains("://") { masked(w) } else { w.to_owned() }).collect::<Vec<_>>().join(" ")
+    text.split(' ')
+        .map(|w| if w.contains("://") { masked(w) } else { w.to_owned() })
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -150,7 +150,9 @@ mod tests {
     #[test]
     fn software_is_found_and_its_reason_told() {
         gst::init().expect("GStreamer");
-        for (codec, name) in [(Codec::H264, "avdec_h264"), (Codec::H265, "avdec_h265"), (Codec::Jpeg, "jpegdec")] {
+        for (codec, name) in
+            [(Codec::H264, "avdec_h264"), (Codec::H265, "avdec_h265"), (Codec::Jpeg, "jpegdec")]
+        {
             let chosen = choose(codec, Choice::Software).expect("a software decoder");
             assert_eq!(chosen.name, name);
             assert!(chosen.reason.ends_with(": opened"), "{}", chosen.reason);

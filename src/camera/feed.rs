@@ -169,7 +169,8 @@ impl Feed {
         s.gate.taken();
         drop(s);
         let age = age.unwrap_or_default();
-        let captured = Utc::from_unix_ns(clock::utc().as_unix_ns() - i128::try_from(age.as_nanos()).unwrap_or(0));
+        let captured =
+            Utc::from_unix_ns(clock::utc().as_unix_ns() - i128::try_from(age.as_nanos()).unwrap_or(0));
         let frame = Frame {
             source_id: self.source_id,
             picture,

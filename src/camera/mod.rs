@@ -73,8 +73,7 @@ impl Camera {
         latest: Arc<Latest>,
         reports: Sender<Report>,
     ) -> std::io::Result<Self> {
-        let feed =
-            Arc::new(Feed::new(stream.source_id, stream.pace, options.every, stream.max_fps, latest));
+        let feed = Arc::new(Feed::new(stream.source_id, stream.pace, options.every, stream.max_fps, latest));
         let (stop, stopped) = bounded(0);
         let name = format!("camera-{}", stream.source_id);
         let mut watch = Watch { stream, options, feed: feed.clone(), stopped, reports, state: None };

@@ -202,8 +202,9 @@ impl Tail {
                 convert.clone()
             }
             Some(codec) => {
-                let chosen = decoder::choose(codec, self.choice)
-                    .map_err(|tried| Cause::new(CauseCode::Unsupported, format!("no decoder for {codec:?}: {tried}")))?;
+                let chosen = decoder::choose(codec, self.choice).map_err(|tried| {
+                    Cause::new(CauseCode::Unsupported, format!("no decoder for {codec:?}: {tried}"))
+                })?;
                 tracing::info!(
                     component = "camera", event = "decoder_chosen", decoder = chosen.name,
                     reason = chosen.reason, codec = ?codec, "decoder chosen",
@@ -281,7 +282,10 @@ fn failed(detail: impl Into<String>) -> Cause {
 }
 
 fn unsupported(format: &str) -> Cause {
-    Cause::new(CauseCode::Unsupported, format!("the format {format} is not supported; H.264, H.265 and MJPEG are"))
+    Cause::new(
+        CauseCode::Unsupported,
+        format!("the format {format} is not supported; H.264, H.265 and MJPEG are"),
+    )
 }
 
 fn element(name: &str) -> Result<gst::Element, Cause> {

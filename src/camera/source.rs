@@ -128,8 +128,12 @@ fn unescape(text: &str) -> String {
 fn file(stream: &Stream) -> Result<Source, Cause> {
     let path = stream.uri.path().unwrap_or_default();
     match std::fs::metadata(path) {
-        Err(e) => return Err(Cause::new(CauseCode::NotFound, format!("the file {path} can't be opened: {e}"))),
-        Ok(m) if !m.is_file() => return Err(Cause::new(CauseCode::NotFound, format!("{path} is not a file"))),
+        Err(e) => {
+            return Err(Cause::new(CauseCode::NotFound, format!("the file {path} can't be opened: {e}")));
+        }
+        Ok(m) if !m.is_file() => {
+            return Err(Cause::new(CauseCode::NotFound, format!("{path} is not a file")));
+        }
         Ok(m) if m.len() == 0 => {
             return Err(Cause::new(CauseCode::Undecodable, format!("the file {path} is empty")));
         }

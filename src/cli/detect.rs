@@ -84,11 +84,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     drop(camera);
     let _ = out.flush();
     match over {
-        Some(StreamState::Reconnecting { cause }) if written == 0 => Err(Failure::Failed(format!(
-            "{}: {}", config.streams[0].uri, cause.detail
-        ))),
+        Some(StreamState::Reconnecting { cause }) if written == 0 => {
+            Err(Failure::Failed(format!("{}: {}", config.streams[0].uri, cause.detail)))
+        }
         Some(StreamState::Reconnecting { cause }) if written < limit => Err(Failure::Failed(format!(
-            "{}: after {written} frames: {}", config.streams[0].uri, cause.detail
+            "{}: after {written} frames: {}",
+            config.streams[0].uri, cause.detail
         ))),
         _ => Ok(()),
     }
@@ -102,7 +103,8 @@ fn is_over(state: &StreamState) -> bool {
 fn configured(args: &Args) -> Result<Config, Failure> {
     let plain = Path::new(&args.source).is_file() && !args.source.contains('/');
     let source = if plain { format!("./{}", args.source) } else { args.source.clone() };
-    let uri = StreamUri::parse(&source).map_err(|e| Failure::Usage(format!("{}: {e}", config::masked(&source))))?;
+    let uri =
+        StreamUri::parse(&source).map_err(|e| Failure::Usage(format!("{}: {e}", config::masked(&source))))?;
     let waits = uri.kind() == SourceKind::File;
     let mut stream = json!({
         "source_id": 0, "uri": source, "confidence": args.conf, "tracker": args.tracker, "loop": false,

@@ -71,7 +71,15 @@ pub enum Command {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Import {
-            file, models_dir, id, head, input_size, classes, licence, source, openvino_dir,
+            file,
+            models_dir,
+            id,
+            head,
+            input_size,
+            classes,
+            licence,
+            source,
+            openvino_dir,
         } => {
             let head = head.map(|h| parse_head(&h)).transpose()?;
             let size = input_size.map(|s| parse_size(&s)).transpose()?;
@@ -92,7 +100,9 @@ fn parse_head(text: &str) -> Result<Head, Failure> {
 
 fn parse_size(text: &str) -> Result<(u32, u32), Failure> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    sides.ok_or_else(|| Failure::Usage(format!("--input-size {text}: WIDTHxHEIGHT is expected, as in 640x640")))
+    sides.ok_or_else(|| {
+        Failure::Usage(format!("--input-size {text}: WIDTHxHEIGHT is expected, as in 640x640"))
+    })
 }
 
 fn take_in(file: &Path, wishes: &Wishes, dir: &Path) -> Result<(), Failure> {
@@ -109,7 +119,13 @@ fn take_in(file: &Path, wishes: &Wishes, dir: &Path) -> Result<(), Failure> {
     let yaml = import::store(file, &manifest, dir).map_err(Failure::failed)?;
     bar.finish_and_clear();
     let Manifest { id, head, input, classes, .. } = &manifest;
-    println!("{id}: {head:?}, {}x{}, {} classes -> {}", input.width, input.height, classes.len(), yaml.display());
+    println!(
+        "{id}: {head:?}, {}x{}, {} classes -> {}",
+        input.width,
+        input.height,
+        classes.len(),
+        yaml.display()
+    );
     Ok(())
 }
 
@@ -137,7 +153,10 @@ fn fate(status: ExitStatus) -> String {
         Some(signal) if signal == Signal::XCPU.as_raw() => {
             format!("reading it takes more than {READ_CPU_S_MAX} s, or running it once {RUN_CPU_S_MAX} s")
         }
-        _ => format!("it makes the engine crash or want more than {} GiB of memory ({status})", EXAMINE_BYTES_MAX >> 30),
+        _ => format!(
+            "it makes the engine crash or want more than {} GiB of memory ({status})",
+            EXAMINE_BYTES_MAX >> 30
+        ),
     }
 }
 
@@ -191,7 +210,11 @@ fn list(dir: &Path, as_json: bool) -> Result<(), Failure> {
             Some(error) => println!("{:24} BROKEN: {error}", text("id")),
             None => println!(
                 "{:24} {:9} {:10} {:>4} classes  {}",
-                text("id"), text("head"), text("input"), row["classes"], text("licence")
+                text("id"),
+                text("head"),
+                text("input"),
+                row["classes"],
+                text("licence")
             ),
         }
     }

@@ -140,8 +140,8 @@ pub fn signals() -> std::io::Result<Receiver<()>> {
 }
 
 pub fn check(file: &Path, board: Option<&Path>) -> Result<(), Failure> {
-    let config: Config = config::load(board, Some(file), config::process_environment(), Vec::new())
-        .map_err(Failure::usage)?;
+    let config: Config =
+        config::load(board, Some(file), config::process_environment(), Vec::new()).map_err(Failure::usage)?;
     println!("{:#}", serde_json::to_value(&config).map_err(Failure::failed)?);
     Ok(())
 }

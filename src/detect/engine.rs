@@ -18,7 +18,7 @@ pub const OUTPUTS_MAX: usize = 4;
 #[derive(Debug)]
 pub enum Engine {
     OpenVino(openvino::Engine),
-    Rten(rten::Engine),
+    Rten(Box<rten::Engine>),
 }
 
 /// Why no engine runs, or why one failed.
@@ -63,9 +63,7 @@ pub struct Opened {
 pub fn open(model: &Path, options: &EngineOptions) -> Result<Opened, EngineError> {
     match options.choice {
         Choice::TensorRt => Err(EngineError::NoTensorRt),
-        Choice::Rten => {
-            Ok(Opened { engine: open_rten(model, options)?, reason: "rten: asked for".into() })
-        }
+        Choice::Rten => Ok(Opened { engine: open_rten(model, options)?, reason: "rten: asked for".into() }),
         Choice::OpenVino => {
             Ok(Opened { engine: open_openvino(model, options)?, reason: "openvino: asked for".into() })
         }
@@ -80,7 +78,8 @@ pub fn open(model: &Path, options: &EngineOptions) -> Result<Opened, EngineError
 }
 
 fn open_rten(model: &Path, o: &EngineOptions) -> Result<Engine, EngineError> {
-    Ok(Engine::Rten(rten::Engine::new(model, o.width as usize, o.height as usize, o.threads)?))
+    let engine = rten::Engine::new(model, o.width as usize, o.height as usize, o.threads)?;
+    Ok(Engine::Rten(Box::new(engine)))
 }
 
 fn open_openvino(model: &Path, o: &EngineOptions) -> Result<Engine, EngineError> {
@@ -185,7 +184,13 @@ pub fn mode_for(choice: ModeChoice, demand: f64, latency_s: f64) -> (Mode, Strin
             let mode = if share > BUSY { Mode::Throughput } else { Mode::Latency };
             let name = if share > BUSY { "throughput" } else { "latency" };
             let each = latency_s * 1e3;
-            (mode, format!("{name}: {demand:.1} frames/s x {each:.1} ms keep the engine {:.0} % busy", share * 100.0))
+            (
+                mode,
+                format!(
+                    "{name}: {demand:.1} frames/s x {each:.1} ms keep the engine {:.0} % busy",
+                    share * 100.0
+                ),
+            )
         }
     }
 }

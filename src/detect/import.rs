@@ -159,7 +159,11 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 ///
 /// # Errors
 /// [`ImportError`] with one sentence.
-pub fn examine(path: &Path, wishes: &Wishes, mut progress: impl FnMut(&str)) -> Result<Manifest, ImportError> {
+pub fn examine(
+    path: &Path,
+    wishes: &Wishes,
+    mut progress: impl FnMut(&str),
+) -> Result<Manifest, ImportError> {
     progress("reading the graph");
     let graph = inspect(path)?;
     let input = input_size(path, &graph, wishes)?;
@@ -250,7 +254,8 @@ fn run_once(
         .map_err(head_error)?;
     found.ok_or_else(|| ImportError::NotDetector {
         path: path.into(),
-        what: "it names no classes, and its output doesn't tell how many there are; say them with --classes".into(),
+        what: "it names no classes, and its output doesn't tell how many there are; say them with --classes"
+            .into(),
     })
 }
 

@@ -160,7 +160,10 @@ impl Manifest {
             return Err(format!("{} classes: 1 to {CLASSES_MAX} are expected", self.classes.len()));
         }
         if self.file.components().count() != 1 {
-            return Err(format!("file `{}` must be a plain file name beside the manifest", self.file.display()));
+            return Err(format!(
+                "file `{}` must be a plain file name beside the manifest",
+                self.file.display()
+            ));
         }
         Ok(())
     }

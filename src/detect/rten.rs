@@ -43,8 +43,8 @@ impl Engine {
         let model = Model::load_file(path).map_err(|e| RtenError::Load(e.to_string()))?;
         let &[input_id] = model.input_ids() else { return Err(RtenError::Inputs(model.input_ids().len())) };
         let output_ids = model.output_ids().to_vec();
-        let pool = threads
-            .map(|n| Arc::new(rten::ThreadPool::with_num_threads(usize::try_from(n).unwrap_or(1))));
+        let pool =
+            threads.map(|n| Arc::new(rten::ThreadPool::with_num_threads(usize::try_from(n).unwrap_or(1))));
         Ok(Self {
             model,
             input_id,

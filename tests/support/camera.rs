@@ -41,7 +41,8 @@ impl Rig {
         let latest = Arc::new(Latest::default());
         let (tell, reports) = unbounded();
         let options = Options { camera: config.camera.clone(), every: 1, once: false };
-        let camera = Camera::start(config.streams[0].clone(), options, latest.clone(), tell).expect("a thread");
+        let camera =
+            Camera::start(config.streams[0].clone(), options, latest.clone(), tell).expect("a thread");
         Self { counters: camera.counters(), _camera: camera, latest, reports }
     }
 

@@ -7,8 +7,9 @@
 use std::cell::RefCell;
 
 use rten_onnx::onnx::{
-    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor,
+    ValueInfoProto,
 };
 
 /// One output of a network.
@@ -45,8 +46,7 @@ pub fn model(size: [Option<i64>; 2], names: Option<&str>, outputs: &[Planted]) -
         ..GraphProto::default()
     };
     for (i, output) in outputs.iter().enumerate() {
-        let [slope, values, part, out] =
-            ["slope", "values", "part", "out"].map(|n| format!("{n}{i}"));
+        let [slope, values, part, out] = ["slope", "values", "part", "out"].map(|n| format!("{n}{i}"));
         graph.initializer.push(floats(&slope, &output.shape, &output.slope));
         graph.initializer.push(floats(&values, &output.shape, &output.values));
         graph.node.push(node("Mul", &["mean", &slope], &part, Vec::new()));
@@ -59,10 +59,8 @@ pub fn model(size: [Option<i64>; 2], names: Option<&str>, outputs: &[Planted]) -
 
 /// A file around a graph.
 pub fn of(graph: GraphProto, names: Option<&str>) -> ModelProto {
-    let names = names.map(|names| StringStringEntryProto {
-        key: Some("names".into()),
-        value: Some(names.into()),
-    });
+    let names =
+        names.map(|names| StringStringEntryProto { key: Some("names".into()), value: Some(names.into()) });
     ModelProto {
         ir_version: Some(8),
         graph: Some(graph),

@@ -27,7 +27,8 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 pub fn openvino() -> Option<PathBuf> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/openvino/openvino/libs");
     let dir = std::env::var_os("VIGIA_OPENVINO_DIR").map_or_else(default, PathBuf::from);
-    let name = |e: std::fs::DirEntry| e.file_name().to_str().is_some_and(|n| n.starts_with("libopenvino_c.so"));
+    let name =
+        |e: std::fs::DirEntry| e.file_name().to_str().is_some_and(|n| n.starts_with("libopenvino_c.so"));
     if dir.read_dir().is_ok_and(|mut entries| entries.any(|e| e.is_ok_and(name))) {
         return Some(dir);
     }

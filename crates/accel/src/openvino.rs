@@ -94,9 +94,7 @@ fn library_in(dir: &Path) -> Option<PathBuf> {
     let mut found: Vec<_> = std::fs::read_dir(dir)
         .ok()?
         .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| {
-            p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("libopenvino_c.so"))
-        })
+        .filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("libopenvino_c.so")))
         .collect();
     found.sort();
     found.pop()
@@ -203,10 +201,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`OpenVinoError::Call`] if a tensor can't be reached.
-    pub fn outputs(
-        &self,
-        slot: usize,
-    ) -> impl Iterator<Item = Result<(&[usize], &[f32]), OpenVinoError>> {
+    pub fn outputs(&self, slot: usize) -> impl Iterator<Item = Result<(&[usize], &[f32]), OpenVinoError>> {
         self.slots[slot].outputs.iter().map(|o| {
             let data = o.tensor.get_data().while_("reaching an output")?;
             Ok((o.shape.as_slice(), data))

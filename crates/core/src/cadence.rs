@@ -143,6 +143,7 @@ pub fn silence_limit(frame_interval: Option<Duration>, least: Duration) -> Durat
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive times")]
 mod tests {
     use super::*;
 
@@ -243,7 +244,8 @@ mod tests {
     #[test]
     fn silence() {
         let least = Duration::from_secs(1);
-        for (interval_ms, want_ms) in [(Some(40), 1000), (Some(1000), 3000), (None, 1000), (Some(334), 1002)] {
+        for (interval_ms, want_ms) in [(Some(40), 1000), (Some(1000), 3000), (None, 1000), (Some(334), 1002)]
+        {
             let got = silence_limit(interval_ms.map(Duration::from_millis), least);
             assert_eq!(got, Duration::from_millis(want_ms));
         }

@@ -184,7 +184,9 @@ mod tests {
             assert_eq!(detection_topic(prefix, id), topic);
             assert_eq!(topic_source(topic), Some(id));
         }
-        for bad in ["invalid/topic", "nvr/detections/x", "nvr/detections/", "", "42", "/42", "nvr/detections/+4"] {
+        for bad in
+            ["invalid/topic", "nvr/detections/x", "nvr/detections/", "", "42", "/42", "nvr/detections/+4"]
+        {
             assert_eq!(topic_source(bad), None, "{bad}");
         }
     }

@@ -9,7 +9,11 @@
 //! | RT-DETR, D-FINE | `[1, N, 4+C]`, or logits `[1, N, C]` + boxes `[1, N, 4]` | centre, size, 0..1 | class (logits: sigmoid) |
 //!
 //! Refuses to know: images, letterboxes, suppression.
-#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "grid indices and class ids are small: bounded by CANDIDATES_MAX and CLASSES_MAX")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "grid indices and class ids are small: bounded by CANDIDATES_MAX and CLASSES_MAX"
+)]
 
 use alloc::vec::Vec;
 
@@ -61,11 +65,15 @@ pub struct Output<'a> {
 /// Why an output can't be read as this head.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HeadError {
-    #[error("the output {shape:?} doesn't fit the head {head:?} with {classes} classes and a {width}x{height} input")]
+    #[error(
+        "the output {shape:?} doesn't fit the head {head:?} with {classes} classes and a {width}x{height} input"
+    )]
     Shape { head: Head, shape: Vec<usize>, classes: usize, width: usize, height: usize },
     #[error("an output says {shape:?} but carries {values} values")]
     Length { shape: Vec<usize>, values: usize },
-    #[error("outputs {shapes:?} look like no head that vigia knows (YOLOv5, v8/v11, v10/26 end-to-end, YOLOX, RT-DETR)")]
+    #[error(
+        "outputs {shapes:?} look like no head that vigia knows (YOLOv5, v8/v11, v10/26 end-to-end, YOLOX, RT-DETR)"
+    )]
     Unknown { shapes: Vec<Vec<usize>> },
 }
 
@@ -189,7 +197,7 @@ impl Decoder {
         for (i, row) in o.data.chunks_exact(width).enumerate() {
             let objectness = row[4];
             // Class scores are at most 1, so a weak objectness settles it.
-            if !(objectness >= floor) {
+            if objectness < floor || objectness.is_nan() {
                 continue;
             }
             let (class_id, score) = best_class(&row[5..]);

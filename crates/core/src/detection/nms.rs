@@ -8,7 +8,10 @@ use super::Detection;
 /// `most` in all. What stays is ordered by confidence, highest first. Works in place.
 pub fn suppress(found: &mut Vec<Detection>, iou: f32, most: usize) {
     found.sort_unstable_by(|a, b| {
-        b.confidence.total_cmp(&a.confidence).then(a.class_id.cmp(&b.class_id)).then(a.bbox.x1.total_cmp(&b.bbox.x1))
+        b.confidence
+            .total_cmp(&a.confidence)
+            .then(a.class_id.cmp(&b.class_id))
+            .then(a.bbox.x1.total_cmp(&b.bbox.x1))
     });
     let mut kept = 0;
     for i in 0..found.len() {
@@ -35,7 +38,12 @@ mod tests {
     use crate::detection::BBox;
 
     fn det(class_id: u16, confidence: f32, x: f32) -> Detection {
-        Detection { class_id, confidence, bbox: BBox { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 }, tracker_id: None }
+        Detection {
+            class_id,
+            confidence,
+            bbox: BBox { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 },
+            tracker_id: None,
+        }
     }
 
     #[test]

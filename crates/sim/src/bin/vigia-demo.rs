@@ -107,7 +107,9 @@ fn wait(children: &mut Children, signals: &mut Signals) -> Result<(), String> {
         for (name, child) in &mut children.0 {
             match child.try_wait().map_err(|e| e.to_string())? {
                 Some(status) if *name == "watch" && status.success() => return Ok(()),
-                Some(status) => return Err(format!("{name} ended with {status}; see the log in the demo's folder")),
+                Some(status) => {
+                    return Err(format!("{name} ended with {status}; see the log in the demo's folder"));
+                }
                 None => {}
             }
         }
@@ -126,10 +128,18 @@ fn model(vigia: &Path, args: &Args) -> Result<PathBuf, String> {
     }
     let onnx = args.shared.join("models").join(format!("{MODEL}.onnx"));
     if !onnx.exists() {
-        return Err(format!("there is no model at {}; give the folder with models/ and media/ as --shared", onnx.display()));
+        return Err(format!(
+            "there is no model at {}; give the folder with models/ and media/ as --shared",
+            onnx.display()
+        ));
     }
     let mut command = Command::new(vigia);
-    command.args(["model", "import"]).arg(&onnx).arg("--models-dir").arg(&models).args(["--licence", "Apache-2.0"]);
+    command
+        .args(["model", "import"])
+        .arg(&onnx)
+        .arg("--models-dir")
+        .arg(&models)
+        .args(["--licence", "Apache-2.0"]);
     match command.status() {
         Ok(status) if status.success() => Ok(models),
         Ok(status) => Err(format!("the model can't be imported: {status}")),
@@ -154,10 +164,12 @@ fn cameras(shared: &Path) -> Result<(RtspServer, Vec<String>), String> {
 fn broker(children: &mut Children, args: &Args, port: u16) -> Result<String, String> {
     let folder = fs::canonicalize(&args.folder).map_err(|e| e.to_string())?;
     let acl = fs::canonicalize("configs/mosquitto.acl").map_err(|e| format!("configs/mosquitto.acl: {e}"))?;
-    let text = fs::read_to_string("configs/mosquitto.conf").map_err(|e| format!("configs/mosquitto.conf: {e}"))?;
+    let text =
+        fs::read_to_string("configs/mosquitto.conf").map_err(|e| format!("configs/mosquitto.conf: {e}"))?;
     let passwords = folder.join("mosquitto.passwd");
     let password = random_hex()?;
-    fs::write(&passwords, format!("vigia:{password}\n")).map_err(|e| format!("{}: {e}", passwords.display()))?;
+    fs::write(&passwords, format!("vigia:{password}\n"))
+        .map_err(|e| format!("{}: {e}", passwords.display()))?;
     // -U hashes the file in place: a password on the command line could be read by anybody.
     let made = Command::new("mosquitto_passwd").arg("-U").arg(&passwords).output();
     if !made.is_ok_and(|o| o.status.success()) {
@@ -172,7 +184,10 @@ fn broker(children: &mut Children, args: &Args, port: u16) -> Result<String, Str
     let conf = folder.join("mosquitto.conf");
     fs::write(&conf, text).map_err(|e| format!("{}: {e}", conf.display()))?;
     let log = fs::File::create(folder.join("mosquitto.log")).map_err(|e| e.to_string())?;
-    children.spawn("mosquitto", Command::new(mosquitto()).arg("-c").arg(&conf).stdout(Stdio::null()).stderr(log))?;
+    children.spawn(
+        "mosquitto",
+        Command::new(mosquitto()).arg("-c").arg(&conf).stdout(Stdio::null()).stderr(log),
+    )?;
     Ok(password)
 }
 

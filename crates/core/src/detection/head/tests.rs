@@ -46,7 +46,9 @@ fn yolov5_multiplies_objectness() {
 #[test]
 fn yolox_applies_grid_and_stride() {
     // (anchor, stride, cell x, cell y) across the three levels.
-    for (i, stride, gx, gy) in [(0, 8.0, 0.0, 0.0), (19, 8.0, 3.0, 2.0), (64 + 7, 16.0, 3.0, 1.0), (83, 32.0, 1.0, 1.0)] {
+    for (i, stride, gx, gy) in
+        [(0, 8.0, 0.0, 0.0), (19, 8.0, 3.0, 2.0), (64 + 7, 16.0, 3.0, 1.0), (83, 32.0, 1.0, 1.0)]
+    {
         let mut data = vec![0.0; CELLS * 7];
         let ln2 = core::f32::consts::LN_2;
         data[7 * i..7 * (i + 1)].copy_from_slice(&[0.5, 0.25, ln2, 0.0, 1.0, 0.0, 0.6]);
@@ -81,7 +83,8 @@ fn rtdetr_in_one_output_or_two() {
 
 #[test]
 fn shapes_name_their_head() {
-    let table: &[(&[&[usize]], usize, usize, Option<(Head, usize)>)] = &[
+    type Row = (&'static [&'static [usize]], usize, usize, Option<(Head, usize)>);
+    let table: &[Row] = &[
         (&[&[1, 84, 8400]], 640, 640, Some((Head::Yolov8, 80))),
         (&[&[1, 8, 3549]], 416, 416, Some((Head::Yolov8, 4))),
         (&[&[1, 25200, 85]], 640, 640, Some((Head::Yolov5, 80))),
