@@ -69,7 +69,11 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<(), AppError> {
         "sink created"
     );
     let mut app = App::new(config, identity, worker);
+    app.banner();
     let ended = app.live(stop);
+    if let Err(error) = &ended {
+        tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
+    }
     app.farewell(ended.is_err());
     ended
 }
@@ -103,6 +107,19 @@ impl App {
             stale: false,
             config,
             identity,
+        }
+    }
+
+    /// Who we are and where we listen, for the person at the terminal.
+    fn banner(&self) {
+        let (id, control) = (&self.identity, &self.config.control);
+        if control.enabled {
+            println!("instance  {}", id.instance_id);
+            println!("commands  {}", control.command_topic);
+            println!("status    {}", id.status_topic);
+        }
+        if let Some(interval) = self.config.metrics.interval.filter(|_| control.enabled) {
+            println!("metrics   {} every {} s", id.metrics_topic, interval.as_secs_f64());
         }
     }
 
@@ -304,9 +321,6 @@ fn spawn_detector(
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("detect".into()).spawn(move || {
         let outcome = detector.run(&latest, &stop, |detected| sink.publish(detected));
-        if let Err(error) = &outcome {
-            tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "detection ended");
-        }
         let _ = done.send(outcome);
     })
 }

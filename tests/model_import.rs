@@ -21,8 +21,8 @@ use vigia::detect::manifest::{self, Manifest};
 const MEMORY: &str = "ulimit -v 2097152;";
 /// As little time as proves that there is a limit.
 const TIGHT: &str = "ulimit -v 2097152; ulimit -t 3;";
-/// COCO's v8 head at 64x64.
-const SHAPE: [usize; 3] = [1, 84, 84];
+/// COCO's v8 head at 96x96.
+const SHAPE: [usize; 3] = [1, 84, 189];
 
 /// A file that is imported into a folder of its own; with OpenVINO where there is one.
 struct Trial {
@@ -74,9 +74,9 @@ fn bytes(model: &ModelProto) -> Vec<u8> {
     model.write_buf().expect("a graph can be written")
 }
 
-/// A good v8 model at 64x64, for tests to spoil.
+/// A good v8 model at 96x96, for tests to spoil.
 fn good() -> ModelProto {
-    onnx::model([Some(64), Some(64)], None, &[Planted::nothing(&SHAPE)])
+    onnx::model([Some(96), Some(96)], None, &[Planted::nothing(&SHAPE)])
 }
 
 /// The good model with a spoilt graph.
@@ -112,7 +112,7 @@ fn files_that_are_no_models_are_refused() {
 
 #[test]
 fn models_that_are_no_detectors_are_refused() {
-    let head = |shape: &[usize]| bytes(&onnx::model([Some(64), Some(64)], None, &[Planted::nothing(shape)]));
+    let head = |shape: &[usize]| bytes(&onnx::model([Some(96), Some(96)], None, &[Planted::nothing(shape)]));
     let fixed = bytes(&good());
     let open = bytes(&onnx::model([None, None], None, &[Planted::nothing(&SHAPE)]));
     let ends = head(&[1, 300, 6]);
@@ -133,17 +133,17 @@ fn models_that_are_no_detectors_are_refused() {
             value: Some("../../../../etc/passwd".into()),
         }];
     });
-    let two = spoilt(|g| g.input.push(value("more", &[Some(1), Some(3), Some(64), Some(64)])));
+    let two = spoilt(|g| g.input.push(value("more", &[Some(1), Some(3), Some(96), Some(96)])));
     for (bytes, flags, phrase) in [
         (head(&[1, 1000]), &[][..], "look like no head"),
         (head(&[1, 85, 83]), &[], "look like no head"),
-        (head(&[1, 0, 84]), &[], "m.onnx"),
+        (head(&[1, 0, 189]), &[], "m.onnx"),
         (two, &[], "it has 2 inputs; one image is expected"),
         (spoilt(|g| g.input.clear()), &[], "it has 0 inputs; one image is expected"),
-        (input(DataType::UINT8, [1, 3, 64, 64]), &[], "its input is not 32-bit float"),
-        (input(DataType::FLOAT16, [1, 3, 64, 64]), &[], "its input is not 32-bit float"),
-        (input(DataType::FLOAT, [1, 1, 64, 64]), &[], "is not an image [batch, 3, height, width]"),
-        (input(DataType::FLOAT, [1, 64, 64, 3]), &[], "is not an image [batch, 3, height, width]"),
+        (input(DataType::UINT8, [1, 3, 96, 96]), &[], "its input is not 32-bit float"),
+        (input(DataType::FLOAT16, [1, 3, 96, 96]), &[], "its input is not 32-bit float"),
+        (input(DataType::FLOAT, [1, 1, 96, 96]), &[], "is not an image [batch, 3, height, width]"),
+        (input(DataType::FLOAT, [1, 96, 96, 3]), &[], "is not an image [batch, 3, height, width]"),
         (input(DataType::FLOAT, [1, 3, 8, 8]), &[], "each side must be 32 to 4096"),
         (input(DataType::FLOAT, [1, 3, 64, 100_000]), &[], "each side must be 32 to 4096"),
         (outside, &[], "its weights lie in another file"),
@@ -159,7 +159,7 @@ fn models_that_are_no_detectors_are_refused() {
             "--head yolo: yolov5, yolov8, end2end, yolox or rtdetr is expected",
         ),
         (fixed.clone(), &["--classes", "fire,smoke"], "doesn't fit the head Yolov8 with 2 classes"),
-        (fixed.clone(), &["--input-size", "13x13"], "its input is fixed to 64x64; 13x13 was asked for"),
+        (fixed.clone(), &["--input-size", "13x13"], "its input is fixed to 96x96; 13x13 was asked for"),
         (fixed.clone(), &["--input-size", "64"], "--input-size 64: WIDTHxHEIGHT is expected"),
         (fixed.clone(), &["--input-size", "64x-64"], "WIDTHxHEIGHT is expected"),
         (open, &["--input-size", "13x13"], "each side must be 32 to 4096"),
@@ -171,7 +171,7 @@ fn models_that_are_no_detectors_are_refused() {
         Trial::new("m.onnx", &bytes).refused(MEMORY, flags, phrase);
     }
     let empty_names =
-        bytes(&onnx::model([Some(64), Some(64)], Some("[]"), &[Planted::nothing(&[1, 300, 6])]));
+        bytes(&onnx::model([Some(96), Some(96)], Some("[]"), &[Planted::nothing(&[1, 300, 6])]));
     Trial::new("m.onnx", &empty_names).refused(MEMORY, &[], "0 classes: 1 to 4096 are expected");
     let unnamable = Trial::new("Modell für Küche.onnx", &ends);
     unnamable.refused(MEMORY, &["--classes", "a,b"], "can't name a model");
@@ -232,7 +232,7 @@ fn hostile_files_can_do_no_harm() {
         ("weights below zero", spoilt(|g| g.initializer[0].dims = vec![-1, -84, 84]), "m.onnx"),
         ("short weights", spoilt(|g| g.initializer[0].dims = vec![1, 84, 85]), "m.onnx"),
         ("a tensor of terabytes", first("ConstantOfShape", &[1 << 22, 1 << 20]), crash),
-        ("a picture of terabytes", first("Expand", &[1 << 20, 1, 3, 64, 64]), crash),
+        ("a picture of terabytes", first("Expand", &[1 << 20, 1, 3, 96, 96]), crash),
         ("a tile of more", first("Tile", &[1 << 30; 4]), "m.onnx"),
         ("forever", forever, "m.onnx"),
     ] {
@@ -342,7 +342,7 @@ fn real_models_are_taken_in_and_guarded() {
     assert!(listed.lines().any(|l| l.starts_with("yolox_nano") && l.contains("sha256")), "{listed}");
     let run = Run::vigia(&[
         &"detect",
-        &"test://ball?width=64&height=48&fps=5",
+        &"test://pattern?width=640&height=480&fps=25",
         &"--model",
         &"yolox_nano",
         &"--models-dir",
@@ -361,7 +361,7 @@ fn real_models_are_taken_in_and_guarded() {
 #[test]
 fn a_model_is_replaced_whole_or_not_at_all() {
     let named = |names: &str| {
-        bytes(&onnx::model([Some(64), Some(64)], Some(names), &[Planted::nothing(&[1, 6, 84])]))
+        bytes(&onnx::model([Some(96), Some(96)], Some(names), &[Planted::nothing(&[1, 6, 189])]))
     };
     let dir = folder();
     let models = dir.path().join("models");
@@ -413,7 +413,7 @@ fn a_full_disk_leaves_the_old_model() {
     let trial = Trial::new("m.onnx", &bytes(&good()));
     assert_eq!(trial.import("", &[]).code, 0);
     let before = files(&trial.models);
-    let other = onnx::model([Some(64), Some(64)], None, &[Planted::nothing(&[1, 85, 84])]);
+    let other = onnx::model([Some(96), Some(96)], None, &[Planted::nothing(&[1, 85, 189])]);
     fs::write(&trial.file, bytes(&other)).expect("the disk has room");
     // The file-size limit strikes like a full disk, but for its signal.
     let run = trial.import("trap '' XFSZ; ulimit -f 8;", &[]);

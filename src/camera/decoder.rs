@@ -52,8 +52,8 @@ impl Codec {
         }
     }
 
-    /// Candidates, best first: element and the choice it belongs to. Elements that write to
-    /// device memory are asked for host memory until the device path exists.
+    /// Candidates, best first: element and the choice it belongs to. Until the device path
+    /// exists all of them are asked for host memory.
     fn candidates(self) -> &'static [(&'static str, Choice)] {
         match self {
             Self::H264 => &[
@@ -87,6 +87,8 @@ impl Codec {
 #[derive(Debug)]
 pub struct Chosen {
     pub element: gst::Element,
+    /// Brings pictures to host memory, for decoders that write to device memory only.
+    pub download: Option<gst::Element>,
     pub name: &'static str,
     /// `nvh264dec: not installed; avdec_h264: opened`
     pub reason: String,
@@ -113,14 +115,25 @@ pub fn choose(codec: Codec, choice: Choice) -> Result<Chosen, String> {
             continue;
         }
         let _ = element.set_state(gst::State::Null);
+        let download = download(name);
+        if *name == "nvv4l2decoder" && download.is_none() {
+            tried.push(format!("{name}: neither nvvidconv nor nvvideoconvert is installed"));
+            continue;
+        }
         tried.push(format!("{name}: opened"));
         configure(&element);
-        return Ok(Chosen { element, name, reason: tried.join("; ") });
+        return Ok(Chosen { element, download, name, reason: tried.join("; ") });
     }
     if tried.is_empty() {
         tried.push(format!("no {choice:?} decoder is known for {codec:?}"));
     }
     Err(tried.join("; "))
+}
+
+/// nvv4l2decoder writes NVMM buffers only; Jetson and DeepStream name their converters differently.
+fn download(decoder: &str) -> Option<gst::Element> {
+    let converters: &[&str] = if decoder == "nvv4l2decoder" { &["nvvidconv", "nvvideoconvert"] } else { &[] };
+    converters.iter().find_map(|name| gst::ElementFactory::make(name).build().ok())
 }
 
 /// Low latency, no pictures made of thin air, no giving up: our own watch decides when a stream

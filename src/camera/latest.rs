@@ -3,7 +3,6 @@
 //! The one lock between cameras and the detector, held for a few instructions only; frames are
 //! freed outside of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -16,7 +15,6 @@ pub struct Latest {
     slots: Mutex<Slots>,
     filled: Condvar,
     emptied: Condvar,
-    superseded: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,11 +46,7 @@ impl Latest {
         };
         drop(slots);
         self.filled.notify_one();
-        let replaced = old.is_some();
-        if replaced {
-            self.superseded.fetch_add(1, Ordering::Relaxed);
-        }
-        replaced
+        old.is_some()
     }
 
     /// Puts a frame in its stream's slot once that is empty: for sources that can wait. Gives
@@ -103,11 +97,5 @@ impl Latest {
         self.filled.notify_all();
         self.emptied.notify_all();
         drop(frames);
-    }
-
-    /// Frames that were replaced before anybody looked.
-    #[must_use]
-    pub fn superseded(&self) -> u64 {
-        self.superseded.load(Ordering::Relaxed)
     }
 }

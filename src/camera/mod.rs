@@ -131,7 +131,7 @@ impl Watch {
             self.feed.begin();
             let before = self.feed.pictures();
             let cause = match self.run_once() {
-                Ok(End::Stopped) => return,
+                Ok(End::Stopped) => return self.account(),
                 Ok(End::FileEnd) => return self.enter(StreamState::Ended),
                 Err(cause) => cause,
             };
@@ -151,6 +151,25 @@ impl Watch {
             }
             self.feed.counters.reconnections.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What the stream came to, when it is stopped.
+    fn account(&self) {
+        let c = &self.feed.counters;
+        let [received, decoded, delivered, superseded, reconnections] =
+            [&c.received, &c.decoded, &c.delivered, &c.superseded, &c.reconnections]
+                .map(|n| n.load(Ordering::Relaxed));
+        tracing::info!(
+            component = "camera",
+            event = "stream_stopped",
+            source_id = self.stream.source_id,
+            received,
+            decoded,
+            delivered,
+            superseded,
+            reconnections,
+            "stopped",
+        );
     }
 
     /// One connection, from start to its end or trouble.

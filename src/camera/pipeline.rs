@@ -210,7 +210,15 @@ impl Tail {
                     reason = chosen.reason, codec = ?codec, "decoder chosen",
                 );
                 add(pipeline, &[&chosen.element])?;
-                link(&chosen.element, &convert)?;
+                match &chosen.download {
+                    None => link(&chosen.element, &convert)?,
+                    Some(download) => {
+                        add(pipeline, &[download])?;
+                        link(download, &convert)?;
+                        link(&chosen.element, download)?;
+                        sync(&[download])?;
+                    }
+                }
                 self.gate(pad);
                 chosen.element
             }
