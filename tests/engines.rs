@@ -1,6 +1,8 @@
 //! Every head on every engine: what is planted in a network comes out in frame pixels, with its
 //! stream's name, filter, threshold and identities.
 
+#![expect(clippy::cast_possible_truncation, reason = "pixels and confidences are small")]
+
 #[path = "support/onnx.rs"]
 mod onnx;
 #[path = "support/shared.rs"]

@@ -1,6 +1,12 @@
 //! What is found in real pictures: against a reference of other software, against a slow and
 //! plain reading of the same pixels, and the two engines against each other.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixels and confidences are small"
+)]
+
 #[path = "support/shared.rs"]
 mod shared;
 
