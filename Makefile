@@ -20,6 +20,7 @@ check: setup
 
 # Figures, as JSON at the end. Ratios within one run: the machine may be noisy.
 bench: setup
+	cargo build --quiet --release -p vigia-sim
 	cargo bench --bench world
 
 # Each fuzz target for SECONDS (default 30).

@@ -8,14 +8,19 @@ use vigia_core::stream::{Cause, CauseCode};
 pub fn cause(error: &gst::message::Error) -> Cause {
     let e = error.error();
     let debug = error.debug().map(|d| d.to_string()).unwrap_or_default();
+    // A container whose pads nobody wanted: sound, subtitles, data.
+    if debug.contains("not-linked") {
+        return Cause::new(CauseCode::Unsupported, "there is no video in it");
+    }
     let code = code_of(&e, &debug);
     let what = match code {
         CauseCode::Unauthorized => "user or password refused (401)".to_owned(),
         CauseCode::NotFound => "no such stream (404)".to_owned(),
         CauseCode::Unreachable => format!("not reachable: {}", last_line(&debug, e.message())),
         CauseCode::Timeout => "no answer to our request".to_owned(),
-        CauseCode::Undecodable => format!("can't be decoded: {}", e.message()),
-        _ => e.message().to_owned(),
+        CauseCode::Undecodable => format!("can't be decoded: {}", last_line(&debug, e.message())),
+        CauseCode::Unsupported => e.message().to_owned(),
+        _ => format!("failed: {}", last_line(&debug, e.message())),
     };
     Cause::new(code, masked_words(&what))
 }

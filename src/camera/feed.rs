@@ -104,10 +104,6 @@ impl Feed {
         s.opened_pts = None;
     }
 
-    pub fn set_max_fps(&self, max_fps: f64) {
-        self.schedule.lock().cadence.set_max_fps(max_fps);
-    }
-
     /// An encoded frame came: shall the decoder see it? Streaming thread.
     pub fn encoded(&self, buffer: &gst::BufferRef, live: bool) -> Verdict {
         let now = clock::now();

@@ -79,15 +79,6 @@ impl Latest {
         Some(frame)
     }
 
-    /// Forgets a stream that was removed.
-    pub fn forget(&self, source_id: u32) {
-        let mut slots = self.slots.lock();
-        let at = slots.frames.iter().position(|f| f.source_id == source_id);
-        let old = at.map(|i| slots.frames.swap_remove(i));
-        drop(slots);
-        drop(old);
-    }
-
     /// Nobody takes frames any more.
     pub fn close(&self) {
         let mut slots = self.slots.lock();

@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use gst::prelude::*;
 use vigia_core::backoff::Backoff;
 use vigia_core::cadence::silence_limit;
-use vigia_core::config::{self, SourceKind, Stream};
+use vigia_core::config::{self, Stream};
 use vigia_core::stream::{Cause, CauseCode, StreamState};
 use vigia_core::time::Instant;
 
@@ -84,11 +84,6 @@ impl Camera {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.feed.counters.clone()
-    }
-
-    /// Changes the rate without touching the connection.
-    pub fn set_max_fps(&self, max_fps: f64) {
-        self.feed.set_max_fps(max_fps);
     }
 
     /// Tells the camera to stop without waiting: several then stop side by side.
@@ -291,10 +286,4 @@ fn check_connecting(now: Instant, progress: &Progress, limit: Duration) -> Resul
         return Err(Cause::new(CauseCode::Timeout, text));
     }
     Ok(())
-}
-
-/// Whether a source is a camera (as opposed to a file or a test picture).
-#[must_use]
-pub fn is_remote(kind: SourceKind) -> bool {
-    matches!(kind, SourceKind::Rtsp | SourceKind::Rtsps)
 }

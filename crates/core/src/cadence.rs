@@ -24,11 +24,6 @@ impl Cadence {
         Self { interval: interval_of(max_fps), due: None }
     }
 
-    /// Takes a new rate; the next frame is due at once.
-    pub fn set_max_fps(&mut self, max_fps: f64) {
-        *self = Self::new(max_fps);
-    }
-
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
