@@ -174,7 +174,7 @@ impl App {
     }
 
     fn serve(&mut self, stop: &Receiver<()>, running: &Running) -> Result<(), AppError> {
-        let events = self.worker.as_ref().map_or_else(never, |w| w.events().clone());
+        let mut events = self.worker.as_ref().map_or_else(never, |w| w.events().clone());
         let metrics = self.config.metrics.interval.map_or_else(never, tick);
         let soon = tick(STATUS_EVERY);
         loop {
@@ -187,11 +187,14 @@ impl App {
                     self.streams.insert(source_id, state);
                     self.stale = true;
                 },
-                recv(events) -> event => if matches!(event, Ok(Link::Connected { .. })) {
+                recv(events) -> event => match event {
                     // The broker may have forgotten us, or kept our will.
-                    self.stale = true;
+                    Ok(Link::Connected { .. }) => self.stale = true,
+                    Ok(_) => {}
+                    Err(_) => events = never(),
                 },
-                recv(soon) -> _ => if std::mem::take(&mut self.stale) {
+                recv(soon) -> _ => if self.stale && self.is_connected() {
+                    self.stale = false;
                     self.publish_status(json!({}));
                 },
                 recv(metrics) -> _ => self.publish_metrics(),
@@ -203,6 +206,11 @@ impl App {
                 }
             }
         }
+    }
+
+    /// While the link is down states only change; the truth is told when it is up again.
+    fn is_connected(&self) -> bool {
+        self.worker.as_ref().is_some_and(|w| matches!(w.link(), Link::Connected { .. }))
     }
 
     fn enter(&mut self, status: Status, extra: Value) {
@@ -274,6 +282,8 @@ struct Running {
     stop: Arc<AtomicBool>,
     detector: std::thread::JoinHandle<()>,
     reports: Receiver<Report>,
+    /// Keeps the channel open when every camera has ended.
+    _reports_in: Sender<Report>,
     ended: Receiver<Result<(), DetectError>>,
 }
 
@@ -297,7 +307,7 @@ impl Running {
         for stream in config.streams.iter().filter(|s| s.enabled) {
             cameras.push(Camera::start(stream.clone(), options.clone(), latest.clone(), reports_in.clone())?);
         }
-        Ok(Self { cameras, latest, stop, detector, reports, ended })
+        Ok(Self { cameras, latest, stop, detector, reports, _reports_in: reports_in, ended })
     }
 
     /// Cameras first, side by side, then the detector.

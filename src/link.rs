@@ -7,6 +7,9 @@ use crate::clock;
 use crate::mqtt::{BrokerConfig, Limits, Protocol, Qos, Secret, Settings, Timing, Tls, Will};
 use crate::wire::{Identity, Status};
 
+/// The authorities the machine trusts, for a `tls` section that names none.
+const SYSTEM_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// The worker's settings, with a will that tells when we vanish.
 #[must_use]
 pub fn settings(config: &Config, identity: &Identity) -> Settings {
@@ -41,18 +44,18 @@ pub fn broker(mqtt: &config::Mqtt, client_id: String, will: Option<Will>) -> Bro
         },
         keepalive: mqtt.keepalive,
         client_id,
-        tls: mqtt.tls.as_ref().and_then(tls),
+        tls: mqtt.tls.as_ref().map(tls),
         tls_required: mqtt.tls.as_ref().is_some_and(|t| t.required),
         will,
     }
 }
 
-fn tls(tls: &config::Tls) -> Option<Tls> {
-    Some(Tls {
-        ca_file: tls.ca_file.as_ref()?.into(),
+fn tls(tls: &config::Tls) -> Tls {
+    Tls {
+        ca_file: tls.ca_file.as_deref().unwrap_or(SYSTEM_CA_FILE).into(),
         cert_file: tls.client.as_ref().map(|c| c.cert_file.clone().into()),
         key_file: tls.client.as_ref().map(|c| c.key_file.clone().into()),
-    })
+    }
 }
 
 /// Our levels in the worker's words.

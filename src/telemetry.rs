@@ -61,13 +61,13 @@ impl Telemetry {
             })
             .collect();
         drop(inner);
-        let mut mean = Window::default();
-        sources.iter().filter_map(|s| s.latency_ms).for_each(|l| mean.push(l));
+        let (sum, count) =
+            sources.iter().filter_map(|s| s.latency_ms).fold((0.0, 0.0), |(s, n), l| (s + l, n + 1.0));
         Some(Metrics {
             timestamp,
             instance_id,
             inference_throughput: throughput,
-            avg_latency_ms: mean.mean().map(two_places),
+            avg_latency_ms: (count > 0.0).then(|| two_places(sum / count)),
             sources,
         })
     }

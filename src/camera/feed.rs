@@ -51,6 +51,8 @@ pub struct Feed {
 struct Schedule {
     cadence: Cadence,
     gate: KeyframeGate,
+    /// The decoder was given something since, and no picture has come out.
+    owed_since: Option<Instant>,
     /// Pictures older than the keyframe the gate opened at are leftovers of the decoder.
     opened_pts: Option<gst::ClockTime>,
     pictures: u64,
@@ -76,6 +78,7 @@ impl Feed {
             schedule: Mutex::new(Schedule {
                 cadence: Cadence::new(max_fps),
                 gate: KeyframeGate::default(),
+                owed_since: None,
                 opened_pts: None,
                 pictures: 0,
                 last_pts: None,
@@ -92,6 +95,7 @@ impl Feed {
         self.interval_ns.store(0, Ordering::Relaxed);
         let mut s = self.schedule.lock();
         s.gate = KeyframeGate::default();
+        s.owed_since = None;
         s.opened_pts = None;
         s.last_pts = None;
     }
@@ -114,11 +118,11 @@ impl Feed {
         let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let Schedule { gate, cadence, .. } = &mut *s;
         let verdict = gate.encoded(at, key, cadence);
-        if key && verdict == Verdict::Decode {
-            s.opened_pts = buffer.pts();
-        }
-        drop(s);
         if verdict == Verdict::Decode {
+            s.owed_since.get_or_insert(now);
+            if key {
+                s.opened_pts = buffer.pts();
+            }
             self.counters.decoded.fetch_add(1, Ordering::Relaxed);
         }
         verdict
@@ -151,6 +155,7 @@ impl Feed {
         self.last_picture.store(now.0, Ordering::Release);
         let pts = buffer.pts();
         let mut s = self.schedule.lock();
+        s.owed_since = None;
         let live = age.is_some();
         let at = if live { now } else { s.media_time(pts) };
         let leftover = pts.zip(s.opened_pts).is_some_and(|(pts, opened)| pts < opened);
@@ -209,10 +214,10 @@ impl Feed {
         (ns > 0).then(|| Duration::from_nanos(ns))
     }
 
-    /// Whether the decoder was given something that should come out as a picture.
+    /// Since when the decoder owes a picture for what it was given.
     #[must_use]
-    pub fn expects_pictures(&self) -> bool {
-        self.schedule.lock().gate.expects_pictures()
+    pub fn owed_since(&self) -> Option<Instant> {
+        self.schedule.lock().owed_since
     }
 
     /// Whether data comes but no keyframe has yet.

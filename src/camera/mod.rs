@@ -235,15 +235,14 @@ impl Watch {
                     pipeline.request_keyframe();
                 }
                 // Waiting is no trouble: a long group of pictures ends some day.
-                progress.at = now;
             }
             None => {}
         }
         // A source that waits for the detector gives pictures when it is asked to.
         let waits = self.stream.pace == config::Pace::Max;
-        let since = self.feed.last_picture().unwrap_or_default().max(progress.at);
-        if !waits && self.feed.expects_pictures() && now.since(since) > self.undecodable_after() {
-            let text = format!("data comes, but no picture for {:.1} s", now.since(since).as_secs_f64());
+        let owed = self.feed.owed_since().map_or(Duration::ZERO, |since| now.since(since));
+        if !waits && owed > self.undecodable_after() {
+            let text = format!("data comes, but no picture for {:.1} s", owed.as_secs_f64());
             return Err(Cause::new(CauseCode::Undecodable, text));
         }
         Ok(())

@@ -111,12 +111,6 @@ impl KeyframeGate {
         }
     }
 
-    /// Whether pictures are expected: the decoder was given something since the last one.
-    #[must_use]
-    pub fn expects_pictures(&self) -> bool {
-        matches!(self.mode, Mode::Everything | Mode::Open)
-    }
-
     /// Whether frames are being kept from the decoder, so that old ones may be left in it.
     #[must_use]
     pub fn skips(&self) -> bool {
@@ -231,7 +225,7 @@ mod tests {
                 gate.taken();
             }
         }
-        assert!(!gate.expects_pictures());
+        assert_eq!(gate.encoded(ms(2040), false, &cadence), Verdict::Drop);
         assert_eq!(gate.encoded(ms(9000), true, &cadence), Verdict::Decode);
         assert_eq!(gate.encoded(ms(9040), false, &cadence), Verdict::Decode);
     }
