@@ -29,6 +29,8 @@ use crate::wire::{self, Identity, Status};
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for what the broker has not taken yet.
 const FLUSH_FOR: Duration = Duration::from_secs(2);
+/// How long the last detections have to leave before `stopped` is said.
+const DETECTIONS_FLUSH_FOR: Duration = Duration::from_millis(300);
 /// Stream states that change together are told together.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -250,6 +252,12 @@ impl App {
 
     /// The last words: `stopped` (or `error`), then `disconnected` with the reason.
     fn farewell(&mut self, failed: bool) {
+        // Status overtakes detections in the queue; after `stopped` none may follow.
+        let until = clock::now().after(DETECTIONS_FLUSH_FOR);
+        while self.outbox.counters().detection.queued > 0 && self.is_connected() && clock::now() < until {
+            let _ = never::<()>().recv_timeout(Duration::from_millis(5));
+        }
+        self.outbox.end_detections();
         let last = if failed { Status::Error } else { Status::Stopped };
         self.enter(last, json!({}));
         self.status = Status::Disconnected;

@@ -45,6 +45,7 @@ pub(super) struct Lanes {
     accounts: [ClassCounters; 4],
     dropped_by_source: Vec<(u32, u64)>,
     open: bool,
+    detections_open: bool,
 }
 
 impl Lanes {
@@ -60,6 +61,7 @@ impl Lanes {
             accounts: [ClassCounters::default(); 4],
             dropped_by_source: Vec::new(),
             open: true,
+            detections_open: true,
         }
     }
 
@@ -97,6 +99,7 @@ impl Lanes {
                 self.urgent.push_back(entry);
                 Ok(None)
             }
+            Class::Detection { .. } if !self.detections_open => Err((Refused::Closed, entry)),
             Class::Detection { .. } => {
                 let full = self.detections.len() >= self.limits.queue_len_max;
                 let oldest = if full { self.detections.pop_front() } else { None };
@@ -178,7 +181,11 @@ impl Lanes {
                 self.urgent.push_front(entry);
                 None
             }
-            Class::Detection { .. } if self.detections.len() >= self.limits.queue_len_max => Some(entry),
+            Class::Detection { .. }
+                if !self.detections_open || self.detections.len() >= self.limits.queue_len_max =>
+            {
+                Some(entry)
+            }
             Class::Detection { .. } => {
                 self.detections.push_front(entry);
                 None
@@ -217,6 +224,13 @@ impl Lanes {
             None if self.dropped_by_source.len() < SOURCES_MAX => self.dropped_by_source.push((source_id, 1)),
             at => self.dropped_by_source[at.unwrap_or(SOURCES_MAX - 1)].1 += 1,
         }
+    }
+
+    /// Drops every waiting detection and takes no more. Gives back one of their buffers per call
+    /// until there is none.
+    pub(super) fn end_detections(&mut self) -> Option<Vec<u8>> {
+        self.detections_open = false;
+        self.detections.pop_front().map(|entry| self.drop_queued(entry))
     }
 
     /// Refuses whatever is offered from now on.

@@ -107,3 +107,20 @@ fn books_balance_under_random_calls() {
         }
     }
 }
+
+#[test]
+fn after_the_end_of_detections_only_other_classes_go_out() {
+    let mut lanes = Lanes::new(limits(8));
+    let detection = || entry(Class::Detection { source_id: 7 }, "d", 1);
+    assert!(lanes.offer(detection()).0.is_ok());
+    let flying = lanes.take(false).expect("one waits");
+    assert!(lanes.offer(detection()).0.is_ok());
+    assert!(lanes.end_detections().is_some() && lanes.end_detections().is_none());
+    assert_eq!(lanes.offer(detection()).0, Err(Refused::Closed));
+    assert!(lanes.put_back(flying, true).is_some(), "not even what comes back from a lost link");
+    assert!(lanes.offer(entry(Class::Status, "s", 9)).0.is_ok());
+    assert_eq!(tags(&mut lanes), [9]);
+    let counters = lanes.counters();
+    assert_eq!((counters.detection.dropped, counters.dropped_by_source), (3, vec![(7, 3)]));
+    assert!(counters.detection.balanced());
+}

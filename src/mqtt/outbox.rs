@@ -70,6 +70,18 @@ impl Outbox {
         verdict
     }
 
+    /// From now on no detection is handed to the broker any more: those that wait are dropped and
+    /// counted. What was handed over before is on the wire before anything published after.
+    pub fn end_detections(&self) {
+        loop {
+            let buffer = self.0.lanes.lock().end_detections();
+            match buffer {
+                Some(buffer) => self.recycle(buffer),
+                None => return,
+            }
+        }
+    }
+
     /// Messages waiting, all classes. Healthy is below 100.
     #[must_use]
     pub fn depth(&self) -> usize {

@@ -1,65 +1,115 @@
-//! From YUV samples to tensor values in one affine step and a clamp.
+//! From YUV to red, green and blue in 16-bit integers, and from these to tensor values.
+//!
+//! A sample is a colour in 1/64 grey level. The steps are those that vector units have: the high
+//! half of a product, and sums that saturate, so that no colour out of gamut wraps around.
 
 use super::taps::COLUMN_ONE;
 use super::{ChannelOrder, Matrix, Range, TensorSpec};
 
-/// One tensor channel as a function of Y, U and V.
-///
-/// The inputs are the integers that the column taps give: grey levels in 1/64, times
-/// [`COLUMN_ONE`]. The outputs are tensor values: scale and offset are folded in, also into
-/// the limits.
+/// Samples are in 1/64 grey level.
+const SAMPLE_SHIFT: u32 = 6;
+
+/// White as a sample.
+const WHITE: i16 = 255 << SAMPLE_SHIFT;
+
+/// The three channels as functions of Y, U and V, in tensor order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Channel {
-    pub y: f32,
-    pub u: f32,
-    pub v: f32,
-    pub bias: f32,
-    pub low: f32,
-    pub high: f32,
+pub(super) struct Colours {
+    /// Of luma, in 2^-14. The same for all channels.
+    pub gain: u16,
+    pub tints: [Tint; 3],
 }
 
-/// Samples are kept in 1/64 grey level between the passes.
-pub(super) const SAMPLE_SHIFT: u32 = 6;
+/// What one channel takes from chroma.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tint {
+    /// Shares of U and V less one, in 2^-14: a share may be above two, which would not fit.
+    u: i16,
+    v: i16,
+    /// What black adds, as a sample.
+    black: i16,
+}
 
-/// The three channels in tensor order.
-pub(super) fn channels(matrix: Matrix, range: Range, spec: &TensorSpec) -> [Channel; 3] {
-    let (kr, kb) = match matrix {
-        Matrix::Bt601 => (0.299, 0.114),
-        Matrix::Bt709 => (0.2126, 0.0722),
-        Matrix::Bt2020 => (0.2627, 0.0593),
-    };
-    let (black, luma_gain, chroma_gain) = match range {
-        Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
-        Range::Full => (0.0, 1.0, 1.0),
-    };
-    let kg = 1.0 - kr - kb;
-    // Shares of U and V in red, green and blue.
-    let red = (0.0, 2.0 * (1.0 - kr));
-    let green = (-2.0 * kb * (1.0 - kb) / kg, -2.0 * kr * (1.0 - kr) / kg);
-    let blue = (2.0 * (1.0 - kb), 0.0);
-    let order = match spec.order {
-        ChannelOrder::Rgb => [red, green, blue],
-        ChannelOrder::Bgr => [blue, green, red],
-    };
-    std::array::from_fn(|channel| {
-        let (u, v) = order[channel];
-        let (u, v) = (u * chroma_gain, v * chroma_gain);
-        let bias = -black * luma_gain - 128.0 * (u + v);
-        let (scale, offset) = (f64::from(spec.scale[channel]), f64::from(spec.offset[channel]));
-        let unit = scale / f64::from(1 << SAMPLE_SHIFT) / f64::from(COLUMN_ONE);
-        let ends = [offset, 255.0 * scale + offset];
-        Channel {
-            y: single(luma_gain * unit),
-            u: single(u * unit),
-            v: single(v * unit),
-            bias: single(bias * scale + offset),
-            low: single(ends[0].min(ends[1])),
-            high: single(ends[0].max(ends[1])),
-        }
+impl Colours {
+    pub fn new(matrix: Matrix, range: Range, order: ChannelOrder) -> Self {
+        let (kr, kb) = match matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+        };
+        let (black, luma_gain, chroma_gain) = match range {
+            Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
+            Range::Full => (0.0, 1.0, 1.0),
+        };
+        let kg = 1.0 - kr - kb;
+        // Shares of U and V in red, green and blue.
+        let red = (0.0, 2.0 * (1.0 - kr));
+        let green = (-2.0 * kb * (1.0 - kb) / kg, -2.0 * kr * (1.0 - kr) / kg);
+        let blue = (2.0 * (1.0 - kb), 0.0);
+        let order = match order {
+            ChannelOrder::Rgb => [red, green, blue],
+            ChannelOrder::Bgr => [blue, green, red],
+        };
+        let less_one = |share: f64| fixed((share * chroma_gain - 1.0) * 16384.0);
+        let black = fixed(-black * luma_gain * f64::from(1 << SAMPLE_SHIFT));
+        let tints = order.map(|(u, v)| Tint { u: less_one(u), v: less_one(v), black });
+        Colours { gain: fixed(luma_gain * 16384.0).unsigned_abs(), tints }
+    }
+}
+
+impl Tint {
+    /// What a pixel with this chroma adds to its light; at most 278 grey levels up or down.
+    #[inline(always)]
+    pub fn sample(self, u: u8, v: u8) -> i16 {
+        self.black.saturating_add(part(u, self.u)).saturating_add(part(v, self.v))
+    }
+}
+
+/// A share of the distance from neutral.
+#[inline(always)]
+fn part(chroma: u8, less_one: i16) -> i16 {
+    let distance = i16::from(chroma) - 128;
+    (distance << SAMPLE_SHIFT).saturating_add(high(distance << 8, less_one))
+}
+
+/// The high half of a product.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "half of 32 bits")]
+fn high(a: i16, b: i16) -> i16 {
+    ((i32::from(a) * i32::from(b)) >> 16) as i16
+}
+
+/// One channel of one pixel, clamped between black and white.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "light is at most 297 grey levels")]
+pub(super) fn sample(luma: u8, gain: u16, tint: i16) -> i16 {
+    let light = (((u32::from(luma) << 8) * u32::from(gain)) >> 16) as i16;
+    light.saturating_add(tint).clamp(0, WHITE)
+}
+
+/// `a + (b - a) * share`, rounded down; `share` is in 2^-15.
+#[inline(always)]
+pub(super) fn mix(a: i16, b: i16, share: i16) -> i16 {
+    // Doubled, because the high half of a product is in 2^-16.
+    a.saturating_add(high(b.wrapping_sub(a) << 1, share))
+}
+
+/// From a sample times [`COLUMN_ONE`] to a tensor value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    pub unit: f32,
+    pub offset: f32,
+}
+
+/// For each channel of the tensor.
+pub(super) fn scales(spec: &TensorSpec) -> [Scale; 3] {
+    std::array::from_fn(|channel| Scale {
+        unit: spec.scale[channel] / f32::from(1_i16 << SAMPLE_SHIFT) / f32::from(COLUMN_ONE),
+        offset: spec.offset[channel],
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
-fn single(value: f64) -> f32 {
-    value as f32
+#[expect(clippy::cast_possible_truncation, reason = "coefficients are within -2 to 2, times 2^14")]
+fn fixed(value: f64) -> i16 {
+    value.round() as i16
 }

@@ -1,12 +1,12 @@
 //! Decoded YUV frame in, letterboxed planar tensor out, in one pass on the CPU.
 //!
-//! For each output row, two source rows are blended into samples of 1/64 grey level, then two
-//! neighbours of these make each pixel, which is turned into tensor values. The rows between
-//! stay in the first-level cache; there is no RGB image, and a steady stream allocates nothing.
+//! For each output row, two source rows are turned into red, green and blue in 1/64 grey level,
+//! clamped to 0..=255, and blended; then two neighbours make each pixel. Source rows are kept
+//! while output rows share them. All rows stay in the first caches; there is no RGB image, and
+//! a steady stream allocates nothing.
 //!
-//! Results are within 0.1 grey level of converting the frame to RGB first and resizing then
-//! (OpenCV `INTER_LINEAR`), with one difference: colours are clamped to 0..=255 after the
-//! interpolation here, so next to out-of-gamut samples the two may differ by more.
+//! Results are within 0.1 grey level of converting the frame to RGB first (with each chroma
+//! sample repeated, and without rounding) and resizing then (OpenCV `INTER_LINEAR`).
 //!
 //! It promises to touch only the rows and columns of the picture, never the padding of a
 //! stride. It does not know models: a [`TensorSpec`] says what the tensor holds.
@@ -17,6 +17,7 @@ mod colour;
 mod image;
 mod letterbox;
 mod rows;
+mod source;
 mod taps;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ mod tests;
 pub use image::{Image, ImageError, Matrix, PixelFormat, Range};
 pub use letterbox::{Align, Letterbox};
 
-use self::colour::SAMPLE_SHIFT;
+use self::colour::Colours;
 use self::rows::Kernel;
+use self::source::SourceRows;
 use self::taps::{Columns, RowTap};
 
 /// The longest side of an image or a tensor.
@@ -125,13 +127,15 @@ impl Preprocessor {
             let value = f32::from(self.spec.pad) * self.spec.scale[channel] + self.spec.offset[channel];
             pad(plane, width, &plan.letterbox, value);
         }
-        let channels = colour::channels(image.matrix(), image.range(), &self.spec);
+        let colours = Colours::new(image.matrix(), image.range(), self.spec.order);
+        let scales = colour::scales(&self.spec);
         let (left, top) = (plan.letterbox.left as usize, plan.letterbox.top as usize);
-        for row in 0..plan.rows.len() {
-            plan.blend(row, image, self.kernel);
+        plan.source.forget();
+        for (row, &tap) in plan.rows.iter().enumerate() {
             let start = (top + row) * width + left;
             let out = planes.each_mut().map(|plane| &mut plane[start..start + plan.columns.width()]);
-            self.kernel.resample(&plan.luma, &plan.chroma, &plan.columns, &channels, out);
+            let samples = plan.source.between(tap, image, &colours, self.kernel);
+            self.kernel.resample(samples, &plan.columns, &scales, out);
         }
         Ok(plan.letterbox)
     }
@@ -170,13 +174,10 @@ impl Geometry {
 struct Plan {
     geometry: Geometry,
     letterbox: Letterbox,
-    /// Taps of luma and chroma for each row of the letterbox.
-    rows: Vec<(RowTap, RowTap)>,
+    /// Taps of each row of the letterbox.
+    rows: Vec<RowTap>,
     columns: Columns,
-    /// One row of samples, and one spare.
-    luma: Vec<i16>,
-    /// One row of UV pairs, and one spare.
-    chroma: Vec<i16>,
+    source: SourceRows,
 }
 
 impl Plan {
@@ -184,28 +185,10 @@ impl Plan {
         let geometry = Geometry::of(image);
         let Geometry { format, width, height } = geometry;
         let letterbox = Letterbox::new((width, height), (spec.width, spec.height), spec.align);
-        let (shift_x, shift_y) = format.chroma_shift();
-        let shift_x = (format != PixelFormat::Gray8).then_some(shift_x);
         let rows = 0..letterbox.height;
-        let rows = rows.map(|row| RowTap::pair(row, height, letterbox.height, shift_y)).collect();
-        let columns = Columns::new(width, letterbox.width, shift_x);
-        let luma = vec![0; columns.luma_len()];
-        // Neutral chroma is all that a grey image ever has.
-        let chroma = vec![128 << SAMPLE_SHIFT; columns.chroma_len()];
-        Plan { geometry, letterbox, rows, columns, luma, chroma }
-    }
-
-    /// Fills the scratch rows with what one output row needs.
-    fn blend(&mut self, row: usize, image: &Image<'_>, kernel: Kernel) {
-        let (luma, chroma) = self.rows[row];
-        let pair = |plane, tap: RowTap| [image.row(plane, tap.first), image.row(plane, tap.second)];
-        kernel.blend(pair(0, luma), luma.share_q15, &mut self.luma);
-        match self.geometry.format {
-            PixelFormat::Nv12 => kernel.blend(pair(1, chroma), chroma.share_q15, &mut self.chroma),
-            PixelFormat::I420 | PixelFormat::Y42b | PixelFormat::Y444 => {
-                kernel.blend_planar(pair(1, chroma), pair(2, chroma), chroma.share_q15, &mut self.chroma);
-            }
-            PixelFormat::Gray8 => {}
-        }
+        let rows = rows.map(|row| RowTap::new(row, height, letterbox.height)).collect();
+        let columns = Columns::new(width, letterbox.width);
+        let source = SourceRows::new(format, width as usize, columns.samples());
+        Plan { geometry, letterbox, rows, columns, source }
     }
 }

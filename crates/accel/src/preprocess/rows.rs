@@ -3,7 +3,8 @@
 //! They are inlined into the functions that choose an instruction set: the crate's baseline
 //! (SSE2, NEON) in [`Kernel::Portable`], more in `avx2`.
 
-use super::colour::{Channel, SAMPLE_SHIFT};
+use super::colour::{self, Colours, Scale};
+use super::source::Planes;
 use super::taps::{Block, Columns, LANES};
 
 /// Which instruction set runs the rows.
@@ -12,6 +13,15 @@ pub(super) enum Kernel {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2(super::avx2::Avx2),
+}
+
+/// One row of chroma.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chroma<'a> {
+    /// U and V in turn.
+    Pairs(&'a [u8]),
+    Planar(&'a [u8], &'a [u8]),
+    Absent,
 }
 
 impl Kernel {
@@ -23,8 +33,26 @@ impl Kernel {
         Kernel::Portable
     }
 
-    /// Blends two rows of bytes into one row of samples; `share` of the second is in 1/32768.
-    pub fn blend(self, rows: [&[u8]; 2], share: i16, out: &mut [i16]) {
+    /// What a row of chroma adds to each channel.
+    pub fn tint(self, chroma: Chroma<'_>, colours: &Colours, out: &mut Planes) {
+        match self {
+            Kernel::Portable => tint(chroma, colours, out),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(avx2) => avx2.tint(chroma, colours, out),
+        }
+    }
+
+    /// Makes a row of samples of each channel. `halved` is for tints of two pixels each.
+    pub fn convert(self, luma: &[u8], tints: &Planes, halved: bool, gain: u16, out: &mut Planes) {
+        match self {
+            Kernel::Portable => convert(luma, tints, halved, gain, out),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(avx2) => avx2.convert(luma, tints, halved, gain, out),
+        }
+    }
+
+    /// Blends two rows; `share` of the second is in 1/32768.
+    pub fn blend(self, rows: [&[i16]; 2], share: i16, out: &mut [i16]) {
         match self {
             Kernel::Portable => blend(rows, share, out),
             #[cfg(target_arch = "x86_64")]
@@ -32,104 +60,76 @@ impl Kernel {
         }
     }
 
-    /// As [`Kernel::blend`] for two rows each of U and V, into pairs.
-    pub fn blend_planar(self, u: [&[u8]; 2], v: [&[u8]; 2], share: i16, out: &mut [i16]) {
+    /// Makes one output row of all three channels.
+    pub fn resample(self, rows: [&[i16]; 3], columns: &Columns, scales: &[Scale; 3], out: [&mut [f32]; 3]) {
         match self {
-            Kernel::Portable => blend_planar(u, v, share, out),
+            Kernel::Portable => resample(rows, columns, scales, out),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(avx2) => avx2.blend_planar(u, v, share, out),
-        }
-    }
-
-    /// Makes one output row of all three channels from a luma row and a row of UV pairs.
-    pub fn resample(
-        self,
-        luma: &[i16],
-        chroma: &[i16],
-        columns: &Columns,
-        channels: &[Channel; 3],
-        out: [&mut [f32]; 3],
-    ) {
-        match self {
-            Kernel::Portable => resample(luma, chroma, columns, channels, out),
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(avx2) => avx2.resample(luma, chroma, columns, channels, out),
+            Kernel::Avx2(avx2) => avx2.resample(rows, columns, scales, out),
         }
     }
 }
 
 #[inline(always)]
-pub(super) fn blend([first, second]: [&[u8]; 2], share: i16, out: &mut [i16]) {
-    if share == 0 {
-        for (out, &a) in out.iter_mut().zip(first) {
-            *out = sample(a);
+pub(super) fn tint(chroma: Chroma<'_>, colours: &Colours, out: &mut Planes) {
+    for (tint, out) in colours.tints.into_iter().zip(out) {
+        match chroma {
+            Chroma::Pairs(pairs) => {
+                for (out, &[u, v]) in out.iter_mut().zip(pairs.as_chunks().0) {
+                    *out = tint.sample(u, v);
+                }
+            }
+            Chroma::Planar(u, v) => {
+                for ((out, &u), &v) in out.iter_mut().zip(u).zip(v) {
+                    *out = tint.sample(u, v);
+                }
+            }
+            Chroma::Absent => out.fill(tint.sample(128, 128)),
         }
-        return;
     }
+}
+
+#[inline(always)]
+pub(super) fn convert(luma: &[u8], tints: &Planes, halved: bool, gain: u16, out: &mut Planes) {
+    for (tints, out) in tints.iter().zip(out) {
+        let out = &mut out[..luma.len()];
+        if !halved {
+            for ((out, &y), &tint) in out.iter_mut().zip(luma).zip(tints) {
+                *out = colour::sample(y, gain, tint);
+            }
+            continue;
+        }
+        let ((pairs, y), (out, last)) = (luma.as_chunks::<2>(), out.as_chunks_mut::<2>());
+        for ((out, y), &tint) in out.iter_mut().zip(pairs).zip(tints) {
+            *out = y.map(|y| colour::sample(y, gain, tint));
+        }
+        // A picture of odd width ends with chroma for one pixel.
+        if let ([out], [y], Some(&tint)) = (last, y, tints.last()) {
+            *out = colour::sample(*y, gain, tint);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn blend([first, second]: [&[i16]; 2], share: i16, out: &mut [i16]) {
     for ((out, &a), &b) in out.iter_mut().zip(first).zip(second) {
-        *out = mix(a, b, share);
+        *out = colour::mix(a, b, share);
     }
 }
 
 #[inline(always)]
-pub(super) fn blend_planar(u: [&[u8]; 2], v: [&[u8]; 2], share: i16, out: &mut [i16]) {
-    let (pairs, _) = out.as_chunks_mut::<2>();
-    if share == 0 {
-        for ((out, &u), &v) in pairs.iter_mut().zip(u[0]).zip(v[0]) {
-            *out = [sample(u), sample(v)];
-        }
-        return;
-    }
-    let rows = u[0].iter().zip(u[1]).zip(v[0].iter().zip(v[1]));
-    for (out, ((&u0, &u1), (&v0, &v1))) in pairs.iter_mut().zip(rows) {
-        *out = [mix(u0, u1, share), mix(v0, v1, share)];
-    }
+fn resample(rows: [&[i16]; 3], columns: &Columns, scales: &[Scale; 3], out: [&mut [f32]; 3]) {
+    let rows = rows.map(|row| &row[..columns.samples()]);
+    columns.fill(out, |block| std::array::from_fn(|channel| pixels(rows[channel], block, scales[channel])));
 }
 
 #[inline(always)]
-fn sample(byte: u8) -> i16 {
-    i16::from(byte) << SAMPLE_SHIFT
-}
-
-/// `a + (b - a) * share`, rounded down: the high half of a product, which vector units have.
-#[inline(always)]
-fn mix(a: u8, b: u8, share: i16) -> i16 {
-    // Full scale, so that the halving of a q15 product leaves 1/64 grey level.
-    let difference = (i16::from(b) - i16::from(a)) << (SAMPLE_SHIFT + 1);
-    sample(a) + ((i32::from(difference) * i32::from(share)) >> 16) as i16
-}
-
-#[inline(always)]
-fn resample(luma: &[i16], chroma: &[i16], columns: &Columns, channels: &[Channel; 3], out: [&mut [f32]; 3]) {
-    let luma = &luma[..columns.luma_len()];
-    let (pairs, _) = chroma[..columns.chroma_len()].as_chunks();
-    columns.fill(out, |block| pixels(luma, pairs, block, channels));
-}
-
-#[inline(always)]
-fn pixels(luma: &[i16], pairs: &[[i16; 2]], block: &Block, channels: &[Channel; 3]) -> [[f32; LANES]; 3] {
-    let (mut y, mut u, mut v) = ([0; LANES], [0; LANES], [0; LANES]);
-    for lane in 0..LANES {
-        let at = block.luma_at[lane] as usize;
-        let near: &[i16; 2] = luma[at..].first_chunk().expect("columns keep within luma_len");
-        y[lane] = share(near[0], near[1], block.luma_shares[lane]);
-        let at = block.chroma_at[lane] as usize;
-        let near: &[[i16; 2]; 2] = pairs[at..].first_chunk().expect("columns keep within chroma_len");
-        u[lane] = share(near[0][0], near[1][0], block.chroma_shares[lane]);
-        v[lane] = share(near[0][1], near[1][1], block.chroma_shares[lane]);
-    }
-    let mut out = [[0.0; LANES]; 3];
-    for (out, channel) in out.iter_mut().zip(channels) {
-        for lane in 0..LANES {
-            let (y, u, v) = (y[lane] as f32, u[lane] as f32, v[lane] as f32);
-            let value = y * channel.y + u * channel.u + v * channel.v + channel.bias;
-            out[lane] = value.max(channel.low).min(channel.high);
-        }
-    }
-    out
-}
-
-#[inline(always)]
-fn share(first: i16, second: i16, shares: [i16; 2]) -> i32 {
-    i32::from(first) * i32::from(shares[0]) + i32::from(second) * i32::from(shares[1])
+fn pixels(row: &[i16], block: &Block, scale: Scale) -> [f32; LANES] {
+    std::array::from_fn(|lane| {
+        let pair: &[i16; 2] =
+            row[block.at[lane] as usize..].first_chunk().expect("columns keep within a row");
+        let [first, second] = block.shares[lane].map(i32::from);
+        let value = i32::from(pair[0]) * first + i32::from(pair[1]) * second;
+        value as f32 * scale.unit + scale.offset
+    })
 }

@@ -1,8 +1,6 @@
 //! Which source samples make an output pixel, and in what shares.
 //!
-//! Bilinear with half-pixel centres and no anti-aliasing, as OpenCV's `INTER_LINEAR`. Chroma is
-//! taken as if repeated to full resolution first, so its taps are the luma taps halved; where
-//! both fall on one chroma sample, the share of the second becomes zero.
+//! Bilinear with half-pixel centres and no anti-aliasing, as OpenCV's `INTER_LINEAR`.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,12 +14,11 @@ pub(super) const LANES: usize = 8;
 /// The share that is all of a column tap; two such products of samples fit an i32.
 pub(super) const COLUMN_ONE: i16 = 1 << 14;
 
-/// Two samples along one axis, at full precision.
+/// Two neighbouring samples along one axis, at full precision.
 #[derive(Clone, Copy)]
 struct Taps {
     first: u32,
-    second: u32,
-    /// Share of the second.
+    /// Share of the second; zero where there is none.
     share: f64,
 }
 
@@ -31,95 +28,61 @@ impl Taps {
         let at = (f64::from(position) + 0.5) * scale - 0.5;
         let last = source - 1;
         if at <= 0.0 {
-            return Taps { first: 0, second: 0, share: 0.0 };
+            return Taps { first: 0, share: 0.0 };
         }
         let first = at as u32;
         if first >= last {
-            return Taps { first: last, second: last, share: 0.0 };
+            return Taps { first: last, share: 0.0 };
         }
-        Taps { first, second: first + 1, share: at.fract() }
-    }
-
-    fn subsampled(self, shift: u32) -> Self {
-        let (first, second) = (self.first >> shift, self.second >> shift);
-        let share = if first == second { 0.0 } else { self.share };
-        Taps { first, second, share }
+        Taps { first, share: at.fract() }
     }
 }
 
-/// Two source rows and the share of the second, in 1/32768.
+/// A source row and the share of the one below it, in 1/32768.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowTap {
     pub first: usize,
-    pub second: usize,
     pub share_q15: i16,
 }
 
 impl RowTap {
-    /// Taps of luma and of chroma for one output row.
-    pub fn pair(row: u32, source: u32, resized: u32, shift: u32) -> (RowTap, RowTap) {
-        let luma = Taps::new(row, source, resized);
-        (luma.into(), luma.subsampled(shift).into())
-    }
-}
-
-impl From<Taps> for RowTap {
-    fn from(taps: Taps) -> Self {
+    pub fn new(row: u32, source: u32, resized: u32) -> Self {
+        let taps = Taps::new(row, source, resized);
         let share_q15 = (taps.share * 32768.0).round().min(32767.0) as i16;
-        RowTap { first: taps.first as usize, second: taps.second as usize, share_q15 }
+        RowTap { first: taps.first as usize, share_q15 }
     }
 }
 
-/// Column taps of eight neighbouring output pixels: a sample, its right neighbour, their shares.
+/// Column taps of eight neighbouring output pixels: a sample, and the shares of it and its right
+/// neighbour.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    pub luma_at: [u32; LANES],
-    pub luma_shares: [[i16; 2]; LANES],
-    pub chroma_at: [u32; LANES],
-    pub chroma_shares: [[i16; 2]; LANES],
+    pub at: [u32; LANES],
+    pub shares: [[i16; 2]; LANES],
 }
 
-/// Column taps of a whole row. The unsafe kernels rely on the promise of its two lengths.
+/// Column taps of a whole row. The unsafe kernels rely on the promise of [`Columns::samples`].
 #[derive(Debug)]
 pub(super) struct Columns {
     /// Unused lanes of the last have zero shares.
     blocks: Vec<Block>,
     width: usize,
-    luma_len: usize,
-    chroma_len: usize,
+    samples: usize,
 }
 
 impl Columns {
-    /// `chroma_shift` is `None` where there is no chroma: then each pixel takes the first sample.
-    pub fn new(source: u32, resized: u32, chroma_shift: Option<u32>) -> Self {
-        let samples = source as usize;
-        let chroma_samples = chroma_shift.map_or(1, |shift| samples.div_ceil(1 << shift));
-        let empty = Block {
-            luma_at: [0; LANES],
-            luma_shares: [[0; 2]; LANES],
-            chroma_at: [0; LANES],
-            chroma_shares: [[0; 2]; LANES],
-        };
+    pub fn new(source: u32, resized: u32) -> Self {
         let width = resized as usize;
+        let empty = Block { at: [0; LANES], shares: [[0; 2]; LANES] };
         let mut blocks = vec![empty; width.div_ceil(LANES)];
         for (x, position) in (0..width).zip(0..resized) {
             let (block, lane) = (&mut blocks[x / LANES], x % LANES);
-            let luma = Taps::new(position, source, resized);
-            let chroma = match chroma_shift {
-                Some(shift) => luma.subsampled(shift),
-                None => Taps { first: 0, second: 0, share: 0.0 },
-            };
-            (block.luma_at[lane], block.luma_shares[lane]) = column(luma);
-            (block.chroma_at[lane], block.chroma_shares[lane]) = column(chroma);
+            (block.at[lane], block.shares[lane]) = column(Taps::new(position, source, resized));
         }
         // One sample more than the picture has: the neighbour of the last, whose share is zero.
-        let columns = Columns { blocks, width, luma_len: samples + 1, chroma_len: 2 * (chroma_samples + 1) };
-        let within = |at: u32, step: usize, len: usize| (at as usize + 2) * step <= len;
-        assert!(columns.blocks.iter().all(|block| {
-            block.luma_at.iter().all(|&at| within(at, 1, columns.luma_len))
-                && block.chroma_at.iter().all(|&at| within(at, 2, columns.chroma_len))
-        }));
-        columns
+        let samples = source as usize + 1;
+        assert!(blocks.iter().flat_map(|block| block.at).all(|at| at as usize + 2 <= samples));
+        Columns { blocks, width, samples }
     }
 
     /// Fills a row of each channel with what `pixels` makes of each block.
@@ -142,14 +105,9 @@ impl Columns {
         self.width
     }
 
-    /// Samples a luma row must have: `luma_at + 1` is below it in every lane.
-    pub fn luma_len(&self) -> usize {
-        self.luma_len
-    }
-
-    /// Samples a row of UV pairs must have: `2 * chroma_at + 3` is below it in every lane.
-    pub fn chroma_len(&self) -> usize {
-        self.chroma_len
+    /// Samples a source row must have: `at + 1` is below it in every lane.
+    pub fn samples(&self) -> usize {
+        self.samples
     }
 }
 
@@ -162,32 +120,29 @@ fn column(taps: Taps) -> (u32, [i16; 2]) {
 mod tests {
     use super::*;
 
-    fn row(first: usize, second: usize, share_q15: i16) -> RowTap {
-        RowTap { first, second, share_q15 }
-    }
-
     #[test]
     fn rows_follow_half_pixel_centres() {
+        let check = |row, source, resized, (first, share_q15)| {
+            assert_eq!(RowTap::new(row, source, resized), RowTap { first, share_q15 });
+        };
         // A third: the middle one of three rows. A half: two rows, shared.
-        assert_eq!(RowTap::pair(5, 1080, 360, 1), (row(16, 17, 0), row(8, 8, 0)));
-        assert_eq!(RowTap::pair(3, 720, 360, 1), (row(6, 7, 16384), row(3, 3, 0)));
-        // Doubled: clamped at the edges; chroma is shared only across its own boundary.
-        assert_eq!(RowTap::pair(0, 4, 8, 1), (row(0, 0, 0), row(0, 0, 0)));
-        assert_eq!(RowTap::pair(1, 4, 8, 1), (row(0, 1, 8192), row(0, 0, 0)));
-        assert_eq!(RowTap::pair(3, 4, 8, 1), (row(1, 2, 8192), row(0, 1, 8192)));
-        assert_eq!(RowTap::pair(7, 4, 8, 1), (row(3, 3, 0), row(1, 1, 0)));
+        check(5, 1080, 360, (16, 0));
+        check(3, 720, 360, (6, 16384));
+        // Doubled: clamped at the edges.
+        check(0, 4, 8, (0, 0));
+        check(1, 4, 8, (0, 8192));
+        check(3, 4, 8, (1, 8192));
+        check(7, 4, 8, (3, 0));
     }
 
     #[test]
     fn columns_stay_within_their_promise() {
         for (source, resized) in [(1, 1), (1, 640), (2, 3), (5, 5), (7680, 1), (16384, 640), (3, 16384)] {
-            for shift in [None, Some(0), Some(1)] {
-                let columns = Columns::new(source, resized, shift);
-                assert_eq!(columns.blocks.len(), columns.width().div_ceil(LANES));
-                let lanes = columns.blocks.iter().flat_map(|block| block.luma_shares);
-                for shares in lanes.take(columns.width()) {
-                    assert_eq!(shares[0] + shares[1], COLUMN_ONE);
-                }
+            let columns = Columns::new(source, resized);
+            assert_eq!(columns.blocks.len(), columns.width().div_ceil(LANES));
+            let lanes = columns.blocks.iter().flat_map(|block| block.shares);
+            for shares in lanes.take(columns.width()) {
+                assert_eq!(shares[0] + shares[1], COLUMN_ONE);
             }
         }
     }
