@@ -63,7 +63,7 @@ fn every_processed_frame_becomes_one_event_of_its_room() {
             assert_eq!((e.instance_id.as_str(), e.model_id.as_str()), ("rooms", "yolox_nano"));
             assert!(e.inference_time_ms > 0.0 && e.latency_ms.is_some());
         }
-        assert!(events.last().and_then(|e| e.fps).is_some_and(|f| f > 1.0 && f < 8.0), "{:?}", events.last());
+        assert!(events.last().and_then(|e| e.fps).is_some_and(|f| f > 0.0), "{:?}", events.last());
         let last = events.last().expect("events").timestamp.as_unix_ns();
         let age = clock::utc().as_unix_ns() - last;
         assert!((0..5_000_000_000).contains(&age), "capture time in UTC, {age} ns ago");
