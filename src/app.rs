@@ -196,8 +196,7 @@ impl App {
                     Err(_) => events = never(),
                 },
                 recv(soon) -> _ => if self.stale && self.is_connected() {
-                    self.stale = false;
-                    self.publish_status(json!({}));
+                    self.stale = !self.publish_status(json!({}));
                 },
                 recv(metrics) -> _ => self.publish_metrics(),
                 recv(running.ended) -> outcome => {
@@ -220,7 +219,8 @@ impl App {
         self.publish_status(extra);
     }
 
-    fn publish_status(&self, extra: Value) {
+    /// Returns whether the message was taken.
+    fn publish_status(&self, extra: Value) -> bool {
         let now = clock::now();
         let mut all = json!({
             "uptime_seconds": now.since(self.started).as_secs(),
@@ -233,9 +233,11 @@ impl App {
         let payload = self.identity.status(self.status, clock::utc(), all).to_string();
         let topic = &self.identity.status_topic;
         let write = |buffer: &mut Vec<u8>| buffer.extend_from_slice(payload.as_bytes());
-        if let Err(refused) = self.outbox.publish(Class::Status, topic, Qos::AtLeastOnce, true, write) {
+        let outcome = self.outbox.publish(Class::Status, topic, Qos::AtLeastOnce, true, write);
+        if let Err(refused) = &outcome {
             tracing::error!(component = "processor", event = "status_not_published", %refused, "status lost");
         }
+        outcome.is_ok()
     }
 
     fn publish_metrics(&self) {
@@ -259,6 +261,8 @@ impl App {
         }
         self.outbox.end_detections();
         let last = if failed { Status::Error } else { Status::Stopped };
+        // Rates of an instance that is gone would look like those of one that works.
+        let _ = self.outbox.publish(Class::Latest, &self.identity.metrics_topic, Qos::AtMostOnce, true, |_| {});
         self.enter(last, json!({}));
         self.status = Status::Disconnected;
         self.publish_status(json!({ "reason": "shutdown", "last_status": last }));

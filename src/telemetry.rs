@@ -55,6 +55,7 @@ impl Telemetry {
         let sources: Vec<_> = inner
             .sources
             .iter()
+            .filter(|(_, s)| s.rate.per_second(now) != Some(0.0))
             .map(|(&source_id, s)| SourceMetrics {
                 source_id,
                 latency_ms: s.latency_ms.mean().map(two_places),

@@ -16,6 +16,11 @@ use super::latest::Latest;
 use crate::clock;
 use crate::frame::{Frame, Surface};
 
+/// Length of a frame that doesn't say.
+const FRAME_LENGTH: Duration = Duration::from_millis(40);
+/// Shortest lap of a file that loops.
+const LAP_LEAST: Duration = Duration::from_millis(100);
+
 /// Counters of one stream, for telemetry and tests.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -100,10 +105,19 @@ impl Feed {
         s.last_pts = None;
     }
 
+    /// How long the file is, as far as it was read since it last began.
+    #[must_use]
+    pub fn lap(&self) -> Duration {
+        let s = self.schedule.lock();
+        s.media_end.saturating_sub(s.media_offset).max(LAP_LEAST)
+    }
+
     /// A file starts again from its beginning; its time goes on.
     pub fn rewind(&self) {
+        let lap = self.lap();
         let mut s = self.schedule.lock();
-        s.media_offset = s.media_end;
+        s.media_offset += lap;
+        s.media_end = s.media_offset;
         s.last_pts = None;
         s.opened_pts = None;
     }
@@ -114,13 +128,15 @@ impl Feed {
         self.counters.received.fetch_add(1, Ordering::Relaxed);
         let mut s = self.schedule.lock();
         self.note_data(&mut s, now, buffer.pts());
-        let at = if live { now } else { s.media_time(buffer.pts()) };
+        let at = if live { now } else { s.media_time(buffer) };
         let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let Schedule { gate, cadence, .. } = &mut *s;
+        let passed = gate.passes();
         let verdict = gate.encoded(at, key, cadence);
         if verdict == Verdict::Decode {
             s.owed_since.get_or_insert(now);
-            if key {
+            // Later keyframes of an open gate don't count: a decoder may be a whole group behind.
+            if !passed {
                 s.opened_pts = buffer.pts();
             }
             self.counters.decoded.fetch_add(1, Ordering::Relaxed);
@@ -157,7 +173,7 @@ impl Feed {
         let mut s = self.schedule.lock();
         s.owed_since = None;
         let live = age.is_some();
-        let at = if live { now } else { s.media_time(pts) };
+        let at = if live { now } else { s.media_time(&buffer) };
         let leftover = pts.zip(s.opened_pts).is_some_and(|(pts, opened)| pts < opened);
         if leftover && s.gate.skips() {
             return;
@@ -235,9 +251,10 @@ impl Feed {
 
 impl Schedule {
     /// Media time that never goes back, also when a file loops.
-    fn media_time(&mut self, pts: Option<gst::ClockTime>) -> Instant {
-        let t = self.media_offset + pts.map_or(Duration::ZERO, Duration::from);
-        self.media_end = self.media_end.max(t);
+    fn media_time(&mut self, buffer: &gst::BufferRef) -> Instant {
+        let t = self.media_offset + buffer.pts().map_or(Duration::ZERO, Duration::from);
+        let length = buffer.duration().map_or(FRAME_LENGTH, Duration::from);
+        self.media_end = self.media_end.max(t + length);
         Instant::default().after(t)
     }
 }

@@ -19,13 +19,28 @@ pub struct Latest {
 
 #[derive(Debug, Default)]
 struct Slots {
-    frames: Vec<Frame>,
+    full: Vec<Slot>,
+    /// Slots filled so far.
+    turns: u64,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// When it became full. A newer frame takes over its turn, or a fast camera, always young,
+    /// would never be served.
+    turn: u64,
+    frame: Frame,
 }
 
 impl Slots {
     fn of(&mut self, source_id: u32) -> Option<&mut Frame> {
-        self.frames.iter_mut().find(|f| f.source_id == source_id)
+        self.full.iter_mut().map(|s| &mut s.frame).find(|f| f.source_id == source_id)
+    }
+
+    fn fill(&mut self, frame: Frame) {
+        self.turns += 1;
+        self.full.push(Slot { turn: self.turns, frame });
     }
 }
 
@@ -40,7 +55,7 @@ impl Latest {
         let old = match slots.of(frame.source_id) {
             Some(slot) => Some(std::mem::replace(slot, frame)),
             None => {
-                slots.frames.push(frame);
+                slots.fill(frame);
                 None
             }
         };
@@ -60,20 +75,20 @@ impl Latest {
             self.emptied.wait_for(&mut slots, Duration::from_millis(100));
         }
         if !slots.closed {
-            slots.frames.push(frame);
+            slots.fill(frame);
             drop(slots);
             self.filled.notify_one();
         }
     }
 
-    /// The oldest frame of all streams, so that none starves. Waits up to `limit` for one.
+    /// The frame of the stream that has waited longest. Waits up to `limit` for one.
     pub fn take(&self, limit: Duration) -> Option<Frame> {
         let mut slots = self.slots.lock();
-        if slots.frames.is_empty() && !limit.is_zero() {
-            self.filled.wait_while_for(&mut slots, |s| s.frames.is_empty() && !s.closed, limit);
+        if slots.full.is_empty() && !limit.is_zero() {
+            self.filled.wait_while_for(&mut slots, |s| s.full.is_empty() && !s.closed, limit);
         }
-        let oldest = slots.frames.iter().enumerate().min_by_key(|(_, f)| f.captured_at).map(|(i, _)| i)?;
-        let frame = slots.frames.swap_remove(oldest);
+        let next = slots.full.iter().enumerate().min_by_key(|(_, s)| s.turn).map(|(i, _)| i)?;
+        let frame = slots.full.swap_remove(next).frame;
         drop(slots);
         self.emptied.notify_all();
         Some(frame)
@@ -83,7 +98,7 @@ impl Latest {
     pub fn close(&self) {
         let mut slots = self.slots.lock();
         slots.closed = true;
-        let frames = std::mem::take(&mut slots.frames);
+        let frames = std::mem::take(&mut slots.full);
         drop(slots);
         self.filled.notify_all();
         self.emptied.notify_all();

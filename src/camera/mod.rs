@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gst::prelude::*;
 use vigia_core::backoff::Backoff;
 use vigia_core::cadence::silence_limit;
@@ -115,6 +115,8 @@ struct Watch {
 enum End {
     Stopped,
     FileEnd,
+    /// A file that loops but can't be rewound: open it again.
+    Again,
 }
 
 impl Watch {
@@ -127,6 +129,10 @@ impl Watch {
             let before = self.feed.pictures();
             let cause = match self.run_once() {
                 Ok(End::Stopped) => return self.account(),
+                Ok(End::Again) => {
+                    self.feed.rewind();
+                    continue;
+                }
                 Ok(End::FileEnd) => return self.enter(StreamState::Ended),
                 Err(cause) => cause,
             };
@@ -141,7 +147,7 @@ impl Watch {
             if self.options.once {
                 return;
             }
-            if self.stopped.recv_timeout(delay) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            if self.stopped.recv_timeout(delay) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             self.feed.counters.reconnections.fetch_add(1, Ordering::Relaxed);
@@ -172,7 +178,7 @@ impl Watch {
         let timeout = self.options.camera.connect_timeout;
         let pipeline = Pipeline::start(&self.stream, &self.feed, self.options.camera.decoder, timeout)?;
         let bus = pipeline.pipeline.bus().ok_or_else(|| Cause::new(CauseCode::Failed, "no bus"))?;
-        let mut progress = Progress { at: clock::now(), keyframe_asked: None };
+        let mut progress = Progress { at: clock::now(), lap: clock::now(), keyframe_asked: None };
         loop {
             let message = bus.timed_pop(gst::ClockTime::try_from(LOOK_EVERY).ok());
             if self.feed.stopped.load(Ordering::Acquire) {
@@ -180,9 +186,9 @@ impl Watch {
             }
             match message.as_ref().map(|m| m.view()) {
                 Some(gst::MessageView::Error(e)) => return Err(bus::cause(e)),
-                Some(gst::MessageView::Eos(_)) => match self.at_end(&pipeline)? {
+                Some(gst::MessageView::Eos(_)) => match self.at_end(&pipeline, progress.lap)? {
                     Some(end) => return Ok(end),
-                    None => progress.at = clock::now(),
+                    None => (progress.at, progress.lap) = (clock::now(), clock::now()),
                 },
                 // Each step the server answers gives the connection new time.
                 Some(gst::MessageView::Progress(_)) => progress.at = clock::now(),
@@ -193,22 +199,27 @@ impl Watch {
     }
 
     /// A camera that ends its stream is down; a file may start again.
-    fn at_end(&self, pipeline: &Pipeline) -> Result<Option<End>, Cause> {
+    fn at_end(&self, pipeline: &Pipeline, lap: Instant) -> Result<Option<End>, Cause> {
         if pipeline.live {
             return Err(Cause::new(CauseCode::EndOfStream, "the sender ended the stream"));
         }
-        if self.feed.last_picture().is_none() {
+        if self.feed.pictures() == 0 {
             return Err(Cause::new(CauseCode::Undecodable, "the file has no pictures"));
         }
         if !self.stream.looped || self.options.once {
             return Ok(Some(End::FileEnd));
         }
-        self.feed.rewind();
-        if pipeline.rewind() {
-            Ok(None)
-        } else {
-            Err(Cause::new(CauseCode::EndOfStream, "the file can't be rewound; it is opened again"))
+        // A gate that keeps frames from the decoder brings the end early: a lap takes its time.
+        let waits = self.stream.pace == config::Pace::Max;
+        let left = self.feed.lap().saturating_sub(clock::now().since(lap));
+        if !waits && self.stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
+            return Ok(Some(End::Stopped));
         }
+        if !pipeline.rewind() {
+            return Ok(Some(End::Again));
+        }
+        self.feed.rewind();
+        Ok(None)
     }
 
     /// Looks at the clock: is data coming, do pictures come of it?
@@ -238,10 +249,9 @@ impl Watch {
             }
             None => {}
         }
-        // A source that waits for the detector gives pictures when it is asked to.
-        let waits = self.stream.pace == config::Pace::Max;
+        // A file's pictures come when it is their time, or when the detector asks for them.
         let owed = self.feed.owed_since().map_or(Duration::ZERO, |since| now.since(since));
-        if !waits && owed > self.undecodable_after() {
+        if pipeline.live && owed > self.undecodable_after() {
             let text = format!("data comes, but no picture for {:.1} s", owed.as_secs_f64());
             return Err(Cause::new(CauseCode::Undecodable, text));
         }
@@ -275,6 +285,8 @@ impl Watch {
 /// How far a connection has come.
 struct Progress {
     at: Instant,
+    /// When a file last began.
+    lap: Instant,
     keyframe_asked: Option<Instant>,
 }
 

@@ -1,6 +1,7 @@
 //! `vigia run` and `vigia check-config`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use crossbeam_channel::{Receiver, bounded};
@@ -10,8 +11,12 @@ use vigia_core::config::{Config, select};
 
 use super::Failure;
 use crate::app::{self, AppError};
+use crate::clock;
 use crate::config::{self, Flag};
 use crate::logging;
+
+/// Signals closer together than this are one.
+const SAME_WISH: Duration = Duration::from_millis(500);
 
 /// Flags of the processor (spec nvr 1.1) beside the configuration file.
 #[derive(Debug, ClapArgs)]
@@ -127,12 +132,13 @@ pub fn signals() -> std::io::Result<Receiver<()>> {
     let (tell, stop) = bounded(1);
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked = false;
+        let mut asked = None;
         for _ in signals.forever() {
-            if asked {
+            let now = clock::now();
+            // A supervisor may signal the process and its group: that is one wish.
+            if now.since(*asked.get_or_insert(now)) > SAME_WISH {
                 std::process::exit(130);
             }
-            asked = true;
             let _ = tell.try_send(());
         }
     })?;

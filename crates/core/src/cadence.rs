@@ -111,6 +111,12 @@ impl KeyframeGate {
         }
     }
 
+    /// Whether encoded frames pass at present.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self.mode, Mode::Everything | Mode::Open)
+    }
+
     /// Whether frames are being kept from the decoder, so that old ones may be left in it.
     #[must_use]
     pub fn skips(&self) -> bool {

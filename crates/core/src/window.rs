@@ -5,6 +5,8 @@ use core::time::Duration;
 use crate::time::Instant;
 
 const LEN: usize = 64;
+/// Silence this much longer than three usual distances is no slow stream but the end of one.
+const DEAD_AFTER: Duration = Duration::from_secs(5);
 
 /// The last 64 values.
 #[derive(Debug, Clone)]
@@ -71,6 +73,9 @@ impl Rate {
         let usual = last.since(first) / u32::try_from(self.0.len - 1).unwrap_or(1);
         // Silence counts once it is longer than the usual distance between two ticks.
         let waited = now.since(last);
+        if waited > usual * 3 + DEAD_AFTER {
+            return Some(0.0);
+        }
         let span = last.since(first) + waited.saturating_sub(usual);
         (span > Duration::ZERO).then(|| intervals / span.as_secs_f32())
     }
@@ -97,6 +102,8 @@ mod tests {
         let last = 199 * 40;
         assert!((r.per_second(at(last)).expect("rate") - 25.0).abs() < 0.01);
         assert!((r.per_second(at(last + 40)).expect("rate") - 25.0).abs() < 0.01);
-        assert!(r.per_second(at(last + 60_000)).expect("rate") < 1.1);
+        let late = r.per_second(at(last + 5_000)).expect("rate");
+        assert!(late > 8.0 && late < 9.0, "{late}");
+        assert_eq!(r.per_second(at(last + 5_200)), Some(0.0));
     }
 }

@@ -1,11 +1,11 @@
 //! Row kernels for x86-64 with AVX2 and FMA.
 //!
-//! Conversion and vertical pass are the plain ones, compiled for wider registers. The horizontal
-//! pass is by hand, because compilers load its samples one by one.
+//! Most are the plain ones, compiled for wider registers. By hand are the repetition of chroma,
+//! where compilers shuffle too much, and the horizontal pass, where they load samples one by one.
 
 use std::arch::x86_64::*;
 
-use super::colour::{Colours, Scale};
+use super::colour::{Colours, Scale, WHITE};
 use super::rows::{self, Chroma};
 use super::source::Planes;
 use super::taps::{Block, Columns, LANES};
@@ -47,7 +47,49 @@ fn tint(chroma: Chroma<'_>, colours: &Colours, out: &mut Planes) {
 
 #[target_feature(enable = "avx2,fma")]
 fn convert(luma: &[u8], tints: &Planes, halved: bool, gain: u16, out: &mut Planes) {
-    rows::convert(luma, tints, halved, gain, out);
+    if !halved {
+        return rows::convert(luma, tints, halved, gain, out);
+    }
+    let out = out.each_mut().map(|out| &mut out[..luma.len()]);
+    let ((luma, rest), [a, b, c]) = (luma.as_chunks::<16>(), out.map(|out| out.as_chunks_mut::<16>()));
+    let [ta, tb, tc] = tints.each_ref().map(|tints| tints.as_chunks::<8>().0);
+    let gain_16 = _mm256_set1_epi16(gain.cast_signed());
+    let tints_16 = ta.iter().zip(tb).zip(tc);
+    let out_16 = a.0.iter_mut().zip(b.0).zip(c.0);
+    for ((y, ((ta, tb), tc)), ((a, b), c)) in luma.iter().zip(tints_16).zip(out_16) {
+        let light = light(y, gain_16);
+        (*a, *b, *c) = (coloured(light, ta), coloured(light, tb), coloured(light, tc));
+    }
+    let done = 8 * luma.len();
+    for (tints, out) in tints.iter().zip([a.1, b.1, c.1]) {
+        rows::convert_halved(rest, &tints[done..], gain, out);
+    }
+}
+
+/// Sixteen pixels without their colour.
+#[target_feature(enable = "avx2,fma")]
+fn light(luma: &[u8; 16], gain: __m256i) -> __m256i {
+    // SAFETY: the array is 16 bytes, and the load needs no alignment.
+    let luma = unsafe { _mm_loadu_si128(luma.as_ptr().cast()) };
+    _mm256_mulhi_epu16(_mm256_slli_epi16::<8>(_mm256_cvtepu8_epi16(luma)), gain)
+}
+
+/// Sixteen pixels of one channel: each tint is for two.
+#[target_feature(enable = "avx2,fma")]
+fn coloured(light: __m256i, tints: &[i16; 8]) -> [i16; 16] {
+    // SAFETY: the array is 16 bytes, and the load needs no alignment.
+    let tints = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(tints.as_ptr().cast()) });
+    let twice = _mm256_setr_epi8(
+        0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7, //
+        8, 9, 8, 9, 10, 11, 10, 11, 12, 13, 12, 13, 14, 15, 14, 15,
+    );
+    let colour = _mm256_adds_epi16(light, _mm256_shuffle_epi8(tints, twice));
+    let colour = _mm256_max_epi16(colour, _mm256_setzero_si256());
+    let colour = _mm256_min_epi16(colour, _mm256_set1_epi16(WHITE));
+    let mut samples = [0; 16];
+    // SAFETY: the array has room for sixteen samples, and the store needs no alignment.
+    unsafe { _mm256_storeu_si256(samples.as_mut_ptr().cast(), colour) };
+    samples
 }
 
 #[target_feature(enable = "avx2,fma")]

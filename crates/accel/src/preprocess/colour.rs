@@ -10,7 +10,7 @@ use super::{ChannelOrder, Matrix, Range, TensorSpec};
 const SAMPLE_SHIFT: u32 = 6;
 
 /// White as a sample.
-const WHITE: i16 = 255 << SAMPLE_SHIFT;
+pub(super) const WHITE: i16 = 255 << SAMPLE_SHIFT;
 
 /// The three channels as functions of Y, U and V, in tensor order.
 #[derive(Clone, Copy, Debug)]
@@ -58,31 +58,48 @@ impl Colours {
 }
 
 impl Tint {
-    /// What a pixel with this chroma adds to its light; at most 278 grey levels up or down.
+    /// What a pixel with this chroma adds to its light; at most 293 grey levels up or down.
     #[inline(always)]
-    pub fn sample(self, u: u8, v: u8) -> i16 {
-        self.black.saturating_add(part(u, self.u)).saturating_add(part(v, self.v))
+    pub fn sample(self, u: Distance, v: Distance) -> i16 {
+        let one = self.black.saturating_add(u.0 >> 2).saturating_add(v.0 >> 2);
+        one.saturating_add(high(u.0, self.u)).saturating_add(high(v.0, self.v))
     }
 }
 
-/// A share of the distance from neutral.
-#[inline(always)]
-fn part(chroma: u8, less_one: i16) -> i16 {
-    let distance = i16::from(chroma) - 128;
-    (distance << SAMPLE_SHIFT).saturating_add(high(distance << 8, less_one))
+/// How far a chroma sample is from neutral, in 1/256.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Distance(i16);
+
+impl Distance {
+    #[inline(always)]
+    pub fn new(chroma: u8) -> Self {
+        Self::of_high(u16::from(chroma) << 8)
+    }
+
+    /// Of U and of V, as they lie next to each other.
+    #[inline(always)]
+    pub fn pair(pair: [u8; 2]) -> [Self; 2] {
+        // At once, because that needs no shuffling.
+        let pair = u16::from_le_bytes(pair);
+        [Self::of_high(pair << 8), Self::of_high(pair & 0xff00)]
+    }
+
+    #[inline(always)]
+    fn of_high(chroma: u16) -> Self {
+        Distance((chroma ^ 0x8000).cast_signed())
+    }
 }
 
 /// The high half of a product.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "half of 32 bits")]
 fn high(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
 
 /// One channel of one pixel, clamped between black and white.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "light is at most 297 grey levels")]
 pub(super) fn sample(luma: u8, gain: u16, tint: i16) -> i16 {
+    // At most 297 grey levels.
     let light = (((u32::from(luma) << 8) * u32::from(gain)) >> 16) as i16;
     light.saturating_add(tint).clamp(0, WHITE)
 }

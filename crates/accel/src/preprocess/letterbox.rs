@@ -5,7 +5,8 @@
 /// Where the resized frame lies, and how its size is rounded, as the model's trainer did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Align {
-    /// YOLOX: padding right and below, size truncated.
+    /// YOLOX: padding right and below, size truncated (of the true product: YOLOX's own
+    /// floating point loses a row now and then).
     TopLeft,
     /// Ultralytics: padding on both sides, size rounded.
     Centre,
@@ -36,9 +37,8 @@ impl Letterbox {
             let side = f64::from(side) * ratio;
             let side = match align {
                 Align::Stretch => return limit,
-                // YOLOX's int() of the same product in f64, which is sometimes a hair below a
-                // whole number and then loses a row or column.
-                Align::TopLeft => side.trunc(),
+                // The ratio is rarely exact: what is a hair below a whole number is that number.
+                Align::TopLeft => (side + 1e-6).trunc(),
                 // Python's round(), which Ultralytics uses, sends ties to even.
                 Align::Centre => side.round_ties_even(),
             };
@@ -88,7 +88,7 @@ mod tests {
         check((1920, 1080), (640, 640), Align::TopLeft, (0, 0, 640, 360));
         check((1920, 1080), (640, 640), Align::Centre, (0, 140, 640, 360));
         // 432 * (416 / 768) is just below 234 in f64, and so in YOLOX.
-        check((768, 432), (416, 416), Align::TopLeft, (0, 0, 416, 233));
+        check((768, 432), (416, 416), Align::TopLeft, (0, 0, 416, 234));
         check((768, 432), (416, 416), Align::Centre, (0, 91, 416, 234));
         check((1080, 1920), (640, 640), Align::Centre, (140, 0, 360, 640));
         // 427.52 is cut or rounded.

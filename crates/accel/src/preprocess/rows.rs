@@ -3,7 +3,7 @@
 //! They are inlined into the functions that choose an instruction set: the crate's baseline
 //! (SSE2, NEON) in [`Kernel::Portable`], more in `avx2`.
 
-use super::colour::{self, Colours, Scale};
+use super::colour::{self, Colours, Distance, Scale};
 use super::source::Planes;
 use super::taps::{Block, Columns, LANES};
 
@@ -75,16 +75,17 @@ pub(super) fn tint(chroma: Chroma<'_>, colours: &Colours, out: &mut Planes) {
     for (tint, out) in colours.tints.into_iter().zip(out) {
         match chroma {
             Chroma::Pairs(pairs) => {
-                for (out, &[u, v]) in out.iter_mut().zip(pairs.as_chunks().0) {
+                for (out, &pair) in out.iter_mut().zip(pairs.as_chunks().0) {
+                    let [u, v] = Distance::pair(pair);
                     *out = tint.sample(u, v);
                 }
             }
             Chroma::Planar(u, v) => {
                 for ((out, &u), &v) in out.iter_mut().zip(u).zip(v) {
-                    *out = tint.sample(u, v);
+                    *out = tint.sample(Distance::new(u), Distance::new(v));
                 }
             }
-            Chroma::Absent => out.fill(tint.sample(128, 128)),
+            Chroma::Absent => out.fill(tint.sample(Distance::new(128), Distance::new(128))),
         }
     }
 }
@@ -93,20 +94,25 @@ pub(super) fn tint(chroma: Chroma<'_>, colours: &Colours, out: &mut Planes) {
 pub(super) fn convert(luma: &[u8], tints: &Planes, halved: bool, gain: u16, out: &mut Planes) {
     for (tints, out) in tints.iter().zip(out) {
         let out = &mut out[..luma.len()];
-        if !halved {
+        if halved {
+            convert_halved(luma, tints, gain, out);
+        } else {
             for ((out, &y), &tint) in out.iter_mut().zip(luma).zip(tints) {
                 *out = colour::sample(y, gain, tint);
             }
-            continue;
         }
-        let ((pairs, y), (out, last)) = (luma.as_chunks::<2>(), out.as_chunks_mut::<2>());
-        for ((out, y), &tint) in out.iter_mut().zip(pairs).zip(tints) {
-            *out = y.map(|y| colour::sample(y, gain, tint));
-        }
-        // A picture of odd width ends with chroma for one pixel.
-        if let ([out], [y], Some(&tint)) = (last, y, tints.last()) {
-            *out = colour::sample(*y, gain, tint);
-        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn convert_halved(luma: &[u8], tints: &[i16], gain: u16, out: &mut [i16]) {
+    let ((pairs, y), (out, last)) = (luma.as_chunks::<2>(), out.as_chunks_mut::<2>());
+    for ((out, y), &tint) in out.iter_mut().zip(pairs).zip(tints) {
+        *out = y.map(|y| colour::sample(y, gain, tint));
+    }
+    // A picture of odd width ends with chroma for one pixel.
+    if let ([out], [y], Some(&tint)) = (last, y, tints.last()) {
+        *out = colour::sample(*y, gain, tint);
     }
 }
 

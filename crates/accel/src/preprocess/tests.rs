@@ -15,7 +15,7 @@ const FORMATS: [PixelFormat; 5] =
 const MATRICES: [Matrix; 3] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020];
 const RANGES: [Range; 2] = [Range::Limited, Range::Full];
 
-/// Grey levels that the result may differ from the reference.
+/// Grey levels that the result may differ from the reference; the worst seen is 0.06.
 const TOLERANCE: f64 = 0.1;
 
 /// A frame that owns its planes, with `garbage` between the rows.
@@ -173,9 +173,8 @@ fn frames_match_the_reference() {
             for (seed, &tensor) in (0..).zip(&tensors) {
                 let garbage = &[255, 0, 255, 0, 255][..index % 6];
                 let mut frame = Frame::noise(format, size, garbage, seed);
-                for align in [Align::TopLeft, Align::Centre] {
-                    check(&frame, &plain(tensor.0, tensor.1, align));
-                }
+                check(&frame, &plain(tensor.0, tensor.1, Align::TopLeft));
+                check(&frame, &plain(tensor.0, tensor.1, Align::Stretch));
                 frame.matrix = MATRICES[index % 3];
                 frame.range = RANGES[index / 3 % 2];
                 check(&frame, &plain(tensor.0, tensor.1, Align::Centre));
@@ -292,10 +291,9 @@ proptest! {
         size in (1..90_u32, 1..90_u32),
         tensor in (1..70_u32, 1..70_u32),
         garbage in prop::collection::vec(any::<u8>(), 0..20),
-        centre: bool,
+        align in prop::sample::select(&[Align::TopLeft, Align::Centre, Align::Stretch][..]),
         seed: u32,
     ) {
-        let align = if centre { Align::Centre } else { Align::TopLeft };
         let frame = Frame::noise(format, size, &garbage, seed);
         check(&Frame { matrix, range, ..frame }, &plain(tensor.0, tensor.1, align));
     }
