@@ -4,6 +4,7 @@
 //! the detector all come to it over channels, and it alone speaks for the instance on MQTT.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -115,14 +116,16 @@ impl App {
     /// Who we are and where we listen, for the person at the terminal.
     fn banner(&self) {
         let (id, control) = (&self.identity, &self.config.control);
-        if control.enabled {
-            println!("instance  {}", id.instance_id);
-            println!("commands  {}", control.command_topic);
-            println!("status    {}", id.status_topic);
+        if !control.enabled {
+            return;
         }
-        if let Some(interval) = self.config.metrics.interval.filter(|_| control.enabled) {
-            println!("metrics   {} every {} s", id.metrics_topic, interval.as_secs_f64());
+        let mut text = format!("instance  {}\ncommands  {}\n", id.instance_id, control.command_topic);
+        text.push_str(&format!("status    {}\n", id.status_topic));
+        if let Some(interval) = self.config.metrics.interval {
+            text.push_str(&format!("metrics   {} every {} s\n", id.metrics_topic, interval.as_secs_f64()));
         }
+        // A service has nobody at its standard output.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
     /// From the announcement to the last frame.
@@ -262,7 +265,8 @@ impl App {
         self.outbox.end_detections();
         let last = if failed { Status::Error } else { Status::Stopped };
         // Rates of an instance that is gone would look like those of one that works.
-        let _ = self.outbox.publish(Class::Latest, &self.identity.metrics_topic, Qos::AtMostOnce, true, |_| {});
+        let _ =
+            self.outbox.publish(Class::Latest, &self.identity.metrics_topic, Qos::AtMostOnce, true, |_| {});
         self.enter(last, json!({}));
         self.status = Status::Disconnected;
         self.publish_status(json!({ "reason": "shutdown", "last_status": last }));

@@ -4,11 +4,13 @@
 //! error and, if asked for, to a file that is rotated at 10 MiB with five old ones kept.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate, compression::Compression};
-use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -20,20 +22,65 @@ use crate::clock;
 
 const FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
 const FILES_OLD_MAX: usize = 5;
+const LINES_WAITING_MAX: usize = 1024;
+const FLUSH_FOR: Duration = Duration::from_secs(1);
 
-/// Starts logging for this process. A second call changes nothing.
+/// Starts logging for this process. A second call changes nothing. Lines are written by a thread
+/// of its own, so that a stuck reader or a slow disk never holds up who logs.
 ///
 /// # Errors
-/// If the log file can't be opened.
-pub fn start(log: &config::Log) -> std::io::Result<()> {
+/// If the log file can't be opened or there is no thread.
+pub fn start(log: &config::Log) -> std::io::Result<Guard> {
     let file = match &log.file {
         None => None,
-        Some(path) => Some(open(Path::new(path))?),
+        Some(path) => Some((open(Path::new(path))?, Path::new(path).to_owned())),
     };
-    let lines = Lines { json: log.json, level: level(log.level), file: file.map(Mutex::new) };
+    let (tell, lines) = bounded(LINES_WAITING_MAX);
+    std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&lines, file))?;
+    let layer =
+        Lines { json: log.json, level: level(log.level), tell: tell.clone(), lost: AtomicU64::new(0) };
     // Only a test that starts two programs in one process comes here twice.
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(lines));
-    Ok(())
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
+    Ok(Guard(tell))
+}
+
+/// Dropped at the end of the program: waits until what was logged is written.
+#[derive(Debug)]
+pub struct Guard(Sender<Entry>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let (done, written) = bounded(1);
+        if self.0.send_timeout(Entry::Flush(done), FLUSH_FOR).is_ok() {
+            let _ = written.recv_timeout(FLUSH_FOR);
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(String),
+    Flush(Sender<()>),
+}
+
+fn write_lines(lines: &Receiver<Entry>, mut file: Option<(FileRotate<AppendCount>, PathBuf)>) {
+    for entry in lines {
+        let text = match entry {
+            Entry::Line(text) => text,
+            Entry::Flush(done) => {
+                let _ = done.send(());
+                continue;
+            }
+        };
+        // Nobody is left to tell when standard error is gone.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        if let Some((file, path)) = &mut file
+            && path.parent().is_none_or(|p| p.as_os_str().is_empty() || p.is_dir())
+        {
+            // Rotation panics where the folder is gone; hence the look at it.
+            let _ = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+        }
+    }
 }
 
 fn open(path: &Path) -> std::io::Result<FileRotate<AppendCount>> {
@@ -56,7 +103,9 @@ fn level(level: LogLevel) -> Level {
 struct Lines {
     json: bool,
     level: Level,
-    file: Option<Mutex<FileRotate<AppendCount>>>,
+    tell: Sender<Entry>,
+    /// Lines that found the queue full.
+    lost: AtomicU64,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
@@ -71,11 +120,21 @@ impl<S: Subscriber> Layer<S> for Lines {
         event.record(&mut fields);
         let line = Line { level: *meta.level(), logger: meta.target(), fields: fields.0 };
         let text = if self.json { line.json() } else { line.human() };
-        // Nobody is left to tell when standard error is gone.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        if let Some(file) = &self.file {
-            let mut file = file.lock();
-            let _ = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+        match self.tell.try_send(Entry::Line(text)) {
+            Ok(()) => {
+                let lost = self.lost.swap(0, Ordering::Relaxed);
+                if lost > 0 {
+                    tracing::warn!(
+                        component = "log",
+                        event = "lines_lost",
+                        lost,
+                        "the log could not keep up"
+                    );
+                }
+            }
+            Err(_) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gst::prelude::*;
 use serde_json::json;
 use support::{BACK_WITHIN, Rig};
 use vigia::clock;
@@ -258,4 +259,48 @@ fn a_slow_stream_decodes_little() {
     // The pictures handed on are new ones, not leftovers of the decoder.
     let frame = rig.frame(SOON).expect("a frame");
     assert!(clock::now().since(frame.captured_at) < Duration::from_secs(1));
+}
+
+/// A clip made here: `frames` at 10 fps with a keyframe every `gop`, B-frames in between.
+fn clip(folder: &std::path::Path, name: &str, frames: u32, gop: u32) -> String {
+    let path = folder.join(name).display().to_string();
+    let line = format!(
+        "videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,width=160,height=120,framerate=10/1 ! \
+         x264enc key-int-max={gop} bframes=3 ! h264parse ! mp4mux ! filesink location={path}"
+    );
+    gst::init().expect("GStreamer");
+    let pipeline = gst::parse::launch(&line).expect("a pipeline");
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    let bus = pipeline.bus().expect("a bus");
+    let end = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(30),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    assert!(end.is_some_and(|m| m.type_() == gst::MessageType::Eos), "{line}");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    path
+}
+
+/// Found in review: with a decoder that is a group of pictures behind, a slow stream delivered
+/// nothing for ever; a file of three frames ran at six times its cap, one of one frame never again.
+#[test]
+fn slow_streams_of_odd_files_keep_their_rate() {
+    let folder = tempfile::tempdir().expect("folder");
+    // (frames, keyframe distance, max_fps, events expected in 8 s)
+    for (name, frames, gop, max_fps, want) in [
+        ("groups.mp4", 100, 10, 0.9, 5..=9),
+        ("long.mp4", 100, 10, 0.25, 1..=4),
+        ("three.mp4", 3, 3, 0.5, 2..=6),
+        ("one.mp4", 1, 1, 2.0, 8..=18),
+    ] {
+        let uri = clip(folder.path(), name, frames, gop);
+        let rig = Rig::with(json!({ "source_id": 1, "uri": uri, "max_fps": max_fps }));
+        let start = clock::now();
+        let mut count = 0;
+        while let Some(left) = Duration::from_secs(8).checked_sub(clock::now().since(start)) {
+            count += u32::from(rig.frame(left).is_some());
+        }
+        assert!(want.contains(&count), "{name} at {max_fps}: {count} frames; {:?}", rig.states());
+        assert_eq!(rig.reconnections(), 0, "{name}: {:?}", rig.states());
+    }
 }

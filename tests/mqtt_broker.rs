@@ -266,7 +266,8 @@ fn a_stalled_broker_never_holds_a_producer_up() {
     let at = |share: usize| spans[(spans.len() - 1) * share / 1_000];
     println!("publish() p50 {:?} p99 {:?} max {:?} of {}", at(500), at(990), at(1_000), spans.len());
     println!("stall noticed after {dropped_link_at:?}; {:?}", outbox.counters());
-    assert!(at(1_000) < Duration::from_millis(5), "publish() took {:?}", at(1_000));
+    // The broker stood still for 8 s. Waiting for it would show; a busy machine must not.
+    assert!(at(1_000) < Duration::from_secs(1), "publish() took {:?}", at(1_000));
     assert!(dropped_link_at.is_some_and(|d| d < Duration::from_millis(7_500)), "{dropped_link_at:?}");
 
     let c = outbox.counters();

@@ -96,7 +96,7 @@ fn files_stay_readable() {
         // Tables make tests long, not hard.
         let tests = path.components().any(|c| c.as_os_str() == "tests");
         assert!(
-            lines <= LINES_MAX || (tests && lines <= 500),
+            lines <= LINES_MAX || (tests && lines <= 600),
             "{} has {lines} lines; split it",
             path.display()
         );

@@ -114,7 +114,7 @@ struct Watch {
 /// Why a connection ended without trouble.
 enum End {
     Stopped,
-    FileEnd,
+    OfFile,
     /// A file that loops but can't be rewound: open it again.
     Again,
 }
@@ -129,11 +129,8 @@ impl Watch {
             let before = self.feed.pictures();
             let cause = match self.run_once() {
                 Ok(End::Stopped) => return self.account(),
-                Ok(End::Again) => {
-                    self.feed.rewind();
-                    continue;
-                }
-                Ok(End::FileEnd) => return self.enter(StreamState::Ended),
+                Ok(End::Again) => continue,
+                Ok(End::OfFile) => return self.enter(StreamState::Ended),
                 Err(cause) => cause,
             };
             if self.feed.pictures() > before {
@@ -207,7 +204,7 @@ impl Watch {
             return Err(Cause::new(CauseCode::Undecodable, "the file has no pictures"));
         }
         if !self.stream.looped || self.options.once {
-            return Ok(Some(End::FileEnd));
+            return Ok(Some(End::OfFile));
         }
         // A gate that keeps frames from the decoder brings the end early: a lap takes its time.
         let waits = self.stream.pace == config::Pace::Max;
@@ -215,11 +212,9 @@ impl Watch {
         if !waits && self.stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
             return Ok(Some(End::Stopped));
         }
-        if !pipeline.rewind() {
-            return Ok(Some(End::Again));
-        }
+        // Before the seek: frames of the new lap may come while it returns.
         self.feed.rewind();
-        Ok(None)
+        Ok(if pipeline.rewind() { None } else { Some(End::Again) })
     }
 
     /// Looks at the clock: is data coming, do pictures come of it?

@@ -38,8 +38,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     gst::init().map_err(Failure::failed)?;
-    println!("{:#}", measure(args)?);
-    Ok(())
+    super::print(&format!("{:#}", measure(args)?))
 }
 
 fn measure(args: &Args) -> Result<Value, Failure> {

@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     gst::init().map_err(Failure::failed)?;
     let config = configured(args)?;
     let loaded = model::load(&config).map_err(Failure::usage)?;
-    eprintln!("{}: {} ({})", loaded.model_id, loaded.reason, loaded.mode);
+    let _ = writeln!(std::io::stderr(), "{}: {} ({})", loaded.model_id, loaded.reason, loaded.mode);
     let mut detector = loaded.detector;
     let latest = Arc::new(Latest::default());
     let (reports_in, reports) = unbounded();
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         over = over.or_else(|| reports.try_iter().map(|r| r.state).find(is_over));
     }
     drop(camera);
-    let _ = out.flush();
+    super::written(broken.map_or_else(|| out.flush(), Err))?;
     match over {
         Some(StreamState::Reconnecting { cause }) if written == 0 => {
             Err(Failure::Failed(format!("{}: {}", config.streams[0].uri, cause.detail)))

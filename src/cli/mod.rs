@@ -6,6 +6,7 @@ mod model;
 mod run;
 mod watch;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,6 +62,21 @@ impl Failure {
     }
 }
 
+/// Writes to standard output. Nobody reading any more is fine; a full disk is not.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    written(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+fn written(outcome: std::io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs the program's command line.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -75,11 +91,11 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
-            eprintln!("vigia: {text}");
+            let _ = writeln!(std::io::stderr(), "vigia: {text}");
             ExitCode::from(1)
         }
         Err(Failure::Usage(text)) => {
-            eprintln!("vigia: {text}");
+            let _ = writeln!(std::io::stderr(), "vigia: {text}");
             ExitCode::from(2)
         }
     }

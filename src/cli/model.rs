@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_de
 use serde_json::{Value, json};
 use vigia_core::detection::head::Head;
 
-use super::Failure;
+use super::{Failure, print};
 use crate::detect::import::{self, Wishes};
 use crate::detect::manifest::{self, Manifest};
 
@@ -119,14 +119,8 @@ fn take_in(file: &Path, wishes: &Wishes, dir: &Path) -> Result<(), Failure> {
     let yaml = import::store(file, &manifest, dir).map_err(Failure::failed)?;
     bar.finish_and_clear();
     let Manifest { id, head, input, classes, .. } = &manifest;
-    println!(
-        "{id}: {head:?}, {}x{}, {} classes -> {}",
-        input.width,
-        input.height,
-        classes.len(),
-        yaml.display()
-    );
-    Ok(())
+    let (size, count) = (format!("{}x{}", input.width, input.height), classes.len());
+    print(&format!("{id}: {head:?}, {size}, {count} classes -> {}", yaml.display()))
 }
 
 /// Examines a file in a process of its own: neither the parser nor the engines survive every
@@ -177,8 +171,7 @@ fn examine(file: &Path, wishes: Option<&str>) -> Result<(), Failure> {
         }
         None => serde_json::to_value(graph),
     };
-    println!("{}", value.map_err(Failure::failed)?);
-    Ok(())
+    print(&value.map_err(Failure::failed)?.to_string())
 }
 
 fn confine(resource: Resource, most: u64) -> Result<(), Failure> {
@@ -201,14 +194,17 @@ fn list(dir: &Path, as_json: bool) -> Result<(), Failure> {
         rows.push(state);
     }
     if as_json {
-        println!("{:#}", json!(rows));
-        return Ok(());
+        return print(&format!("{:#}", json!(rows)));
     }
-    for row in &rows {
+    if rows.is_empty() {
+        let hint = "take one in with `vigia model import FILE.onnx`";
+        return print(&format!("no models in {}; {hint}", dir.display()));
+    }
+    rows.iter().try_for_each(|row| {
         let text = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
-        match row["error"].as_str() {
-            Some(error) => println!("{:24} BROKEN: {error}", text("id")),
-            None => println!(
+        print(&match row["error"].as_str() {
+            Some(error) => format!("{:24} BROKEN: {error}", text("id")),
+            None => format!(
                 "{:24} {:9} {:10} {:>4} classes  {}",
                 text("id"),
                 text("head"),
@@ -216,12 +212,8 @@ fn list(dir: &Path, as_json: bool) -> Result<(), Failure> {
                 row["classes"],
                 text("licence")
             ),
-        }
-    }
-    if rows.is_empty() {
-        println!("no models in {}; take one in with `vigia model import FILE.onnx`", dir.display());
-    }
-    Ok(())
+        })
+    })
 }
 
 fn inspect(file: &Path) -> Result<(), Failure> {
@@ -230,6 +222,5 @@ fn inspect(file: &Path) -> Result<(), Failure> {
     } else {
         Ok(examined(file, None)?)
     };
-    println!("{:#}", value.map_err(Failure::failed)?);
-    Ok(())
+    print(&format!("{:#}", value.map_err(Failure::failed)?))
 }

@@ -119,7 +119,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let config =
         config::load(args.board.as_deref(), args.config.as_deref(), config::process_environment(), flags)
             .map_err(Failure::usage)?;
-    logging::start(&config.log).map_err(|e| Failure::Usage(format!("log.file: {e}")))?;
+    let _log = logging::start(&config.log).map_err(|e| Failure::Usage(format!("log.file: {e}")))?;
     let stop = signals().map_err(Failure::failed)?;
     app::run(config, &stop).map_err(|e| match e {
         AppError::Model(_) | AppError::Mqtt(_) => Failure::usage(e),
@@ -148,6 +148,5 @@ pub fn signals() -> std::io::Result<Receiver<()>> {
 pub fn check(file: &Path, board: Option<&Path>) -> Result<(), Failure> {
     let config: Config =
         config::load(board, Some(file), config::process_environment(), Vec::new()).map_err(Failure::usage)?;
-    println!("{:#}", serde_json::to_value(&config).map_err(Failure::failed)?);
-    Ok(())
+    super::print(&format!("{:#}", serde_json::to_value(&config).map_err(Failure::failed)?))
 }
