@@ -6,7 +6,7 @@ mod broker;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use vigia::clock;
 use vigia::mqtt::{
     BrokerConfig, Cause, Class, ConfigError, Limits, Link, Outbox, Protocol, Qos, Refused, Secret, Settings,
-    Subscription, Timing, Tls, TopicError, Will, Worker,
+    Subscription, Timing, Tls, TopicError, Worker,
 };
 
 /// Tests that measure take it for writing, the others for reading.
@@ -359,52 +359,6 @@ fn shutdown_flushes_what_waits() {
     let farewell = worker.shutdown(Duration::from_secs(3));
     assert_eq!((farewell.undelivered, farewell.joined), (0, true));
     wait_for("all at the witness", SOON, || witness.seen().len() == 1_800);
-}
-
-fn with_will(port: u16) -> Settings {
-    let mut settings = settings(port, "mortal");
-    settings.broker.will = Some(Will {
-        topic: "status/mortal".to_owned(),
-        payload: b"gone".to_vec(),
-        qos: Qos::AtLeastOnce,
-        retain: true,
-    });
-    settings
-}
-
-const VICTIM_PORT: &str = "VIGIA_TEST_VICTIM_PORT";
-
-/// Not a test: the process that `the_will_is_said_for_the_killed_only` kills.
-#[test]
-#[ignore = "runs as a child of another test"]
-fn victim() {
-    let Some(port) = std::env::var(VICTIM_PORT).ok().and_then(|p| p.parse().ok()) else { return };
-    let worker = connected(with_will(port));
-    put(worker.outbox(), Class::Status, "alive", "yes").unwrap();
-    rest(Duration::from_secs(30));
-}
-
-#[test]
-fn the_will_is_said_for_the_killed_only() {
-    let _shared = QUIET.read();
-    let Some(broker) = Broker::start("") else { return };
-    let witness = Witness::start(broker.port, "witness", "#").unwrap();
-    let orderly = connected(with_will(broker.port));
-    put(orderly.outbox(), Class::Status, "status/mortal", "shutdown").unwrap();
-    assert_eq!(orderly.shutdown(Duration::from_secs(2)).undelivered, 0);
-
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "victim", "--ignored"])
-        .env(VICTIM_PORT, broker.port.to_string())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for("the victim to live", SOON, || witness.count("alive") == 1);
-    assert_eq!(witness.count("status/mortal"), 1, "no will after an orderly shutdown");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_for("the will", SOON, || witness.count("status/mortal") == 2);
-    assert_eq!(witness.seen().last().unwrap().payload, b"gone");
 }
 
 #[test]

@@ -3,28 +3,29 @@
 //! One loop owns the state of the instance: signals, the link, reports of cameras and the end of
 //! the detector all come to it over channels, and it alone speaks for the instance on MQTT.
 
+mod running;
+mod sink;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick, unbounded};
+use crossbeam_channel::{Receiver, never, select, tick};
 use serde_json::{Value, json};
 use thiserror::Error;
 use vigia_core::config::Config;
-use vigia_core::event::{EventView, Found};
 use vigia_core::stream::StreamState;
 use vigia_core::time::Instant;
 
-use crate::camera::latest::Latest;
-use crate::camera::{Camera, Options, Report};
+use crate::camera::Report;
 use crate::clock;
-use crate::detect::{DetectError, Detected, Detector};
-use crate::model::{self, Loaded, ModelError};
+use crate::detect::DetectError;
+use crate::model::{self, ModelError};
 use crate::mqtt::{Class, Link, Outbox, Qos, Worker};
 use crate::telemetry::Telemetry;
 use crate::wire::{self, Identity, Status};
+use running::Running;
+use sink::Sink;
 
 /// How long the start waits for the broker before it goes on without.
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
@@ -138,7 +139,8 @@ impl App {
         }
         self.enter(Status::Starting, json!({ "uptime_seconds": 0, "config": wire::announced(&self.config) }));
         tracing::info!(component = "processor", event = "pipeline_start_attempt", "starting streams");
-        let running = Running::start(&self.config, &self.identity, &self.outbox, &self.telemetry, loaded)?;
+        let sink = Sink::new(&self.config, &self.identity, self.outbox.clone(), self.telemetry.clone());
+        let running = Running::start(&self.config, loaded.detector, sink)?;
         self.enter(Status::Running, json!({}));
         tracing::info!(
             component = "processor",
@@ -289,115 +291,4 @@ impl App {
 fn write_json(buffer: &mut Vec<u8>, value: &impl serde::Serialize) {
     // Writing JSON of our own types into memory can't fail.
     let _ = serde_json::to_writer(buffer, value);
-}
-
-/// Cameras and the detector, at work.
-struct Running {
-    cameras: Vec<Camera>,
-    latest: Arc<Latest>,
-    stop: Arc<AtomicBool>,
-    detector: std::thread::JoinHandle<()>,
-    reports: Receiver<Report>,
-    /// Keeps the channel open when every camera has ended.
-    _reports_in: Sender<Report>,
-    ended: Receiver<Result<(), DetectError>>,
-}
-
-impl Running {
-    fn start(
-        config: &Config,
-        identity: &Identity,
-        outbox: &Outbox,
-        telemetry: &Telemetry,
-        loaded: Loaded,
-    ) -> Result<Self, AppError> {
-        let latest = Arc::new(Latest::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        let (done, ended) = bounded(1);
-        let sink = Sink::new(config, identity, outbox.clone(), telemetry.clone());
-        let detector = spawn_detector(loaded.detector, latest.clone(), stop.clone(), sink, done)?;
-        // The app drains reports until the cameras are gone; a camera sends a few per connection.
-        let (reports_in, reports) = unbounded();
-        let options = Options { camera: config.camera.clone(), every: 1, once: false };
-        let mut cameras = Vec::new();
-        for stream in config.streams.iter().filter(|s| s.enabled) {
-            cameras.push(Camera::start(stream.clone(), options.clone(), latest.clone(), reports_in.clone())?);
-        }
-        Ok(Self { cameras, latest, stop, detector, reports, _reports_in: reports_in, ended })
-    }
-
-    /// Cameras first, side by side, then the detector.
-    fn stop(mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.cameras.iter_mut().for_each(Camera::stop);
-        self.latest.close();
-        drop(self.cameras);
-        if self.detector.join().is_err() {
-            tracing::error!(component = "processor", event = "detector_panicked", "the detector ended badly");
-        }
-    }
-}
-
-fn spawn_detector(
-    mut detector: Detector,
-    latest: Arc<Latest>,
-    stop: Arc<AtomicBool>,
-    mut sink: Sink,
-    done: Sender<Result<(), DetectError>>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("detect".into()).spawn(move || {
-        let outcome = detector.run(&latest, &stop, |detected| sink.publish(detected));
-        let _ = done.send(outcome);
-    })
-}
-
-/// Writes each result as a detection event.
-struct Sink {
-    instance_id: String,
-    topics: BTreeMap<u32, Arc<str>>,
-    qos: Qos,
-    outbox: Outbox,
-    telemetry: Telemetry,
-    refused: u64,
-}
-
-impl Sink {
-    fn new(config: &Config, identity: &Identity, outbox: Outbox, telemetry: Telemetry) -> Self {
-        let prefix = &config.mqtt.detections_topic;
-        let topic = |id| (id, vigia_core::event::detection_topic(prefix, id).into());
-        Self {
-            instance_id: identity.instance_id.clone(),
-            topics: config.streams.iter().map(|s| topic(s.source_id)).collect(),
-            qos: crate::link::qos(config.mqtt.detections_qos),
-            outbox,
-            telemetry,
-            refused: 0,
-        }
-    }
-
-    fn publish(&mut self, d: &Detected) {
-        let pulse = self.telemetry.note(d, clock::now());
-        let Some(topic) = self.topics.get(&d.source_id) else { return };
-        let event = EventView {
-            instance_id: &self.instance_id,
-            source_id: d.source_id,
-            frame_id: d.frame_id,
-            timestamp: d.captured,
-            model_id: d.model_id,
-            inference_time_ms: (d.inference.as_secs_f64() * 1e5).round() / 1e2,
-            detections: Found { detections: d.detections, classes: d.classes },
-            fps: pulse.fps,
-            latency_ms: Some(pulse.latency_ms),
-        };
-        let class = Class::Detection { source_id: d.source_id };
-        let outcome = self.outbox.publish(class, topic, self.qos, false, |buffer| write_json(buffer, &event));
-        if let Err(refused) = outcome {
-            // Once per trouble, not once per frame.
-            self.refused += 1;
-            if self.refused.is_power_of_two() {
-                let (count, source_id) = (self.refused, d.source_id);
-                tracing::warn!(component = "mqtt_sink", event = "publish_failed", %refused, count, source_id, "event lost");
-            }
-        }
-    }
 }
