@@ -80,6 +80,7 @@ fn written(outcome: std::io::Result<()>) -> Result<(), Failure> {
 /// Runs the program's command line.
 #[must_use]
 pub fn main() -> ExitCode {
+    vigia_accel::memory::few_heaps();
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::CheckConfig { file, board } => run::check(&file, board.as_deref()),

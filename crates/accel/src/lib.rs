@@ -1,3 +1,4 @@
 //! The fence of vigia: every line of unsafe code lives in this crate.
+pub mod memory;
 pub mod openvino;
 pub mod preprocess;
