@@ -280,7 +280,7 @@ impl Decoder {
         let (&[1, n, c], &[1, m, 4]) = (logits.shape, boxes.shape) else {
             return Err(self.misfit(a.shape));
         };
-        if n != m || c != self.classes {
+        if n != m || c != self.classes || c == 0 {
             return Err(self.misfit(logits.shape));
         }
         for (scores, b) in logits.data.chunks_exact(c).zip(boxes.data.chunks_exact(4)) {

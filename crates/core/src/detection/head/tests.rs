@@ -148,3 +148,12 @@ proptest! {
         prop_assert!(found.iter().all(|d| d.bbox.x1.is_finite() && d.confidence <= 1.0));
     }
 }
+
+/// Found by fuzzing: a model without classes made the decoder panic.
+#[test]
+fn no_classes_is_a_misfit() {
+    let (logits, boxes) = ([], [0.0; 8]);
+    let outputs = [Output { shape: &[1, 2, 0], data: &logits }, Output { shape: &[1, 2, 4], data: &boxes }];
+    let refused = Decoder::new(Head::Rtdetr, 0, 64, 64).decode(&outputs, 0.1, &mut Vec::new());
+    assert!(matches!(refused, Err(HeadError::Shape { .. })), "{refused:?}");
+}
