@@ -115,6 +115,10 @@ fn the_status_tells_the_life_of_an_instance() {
     assert!(clock::now().since(asked) < Duration::from_secs(5));
     let end = await_status(&all, topic, "disconnected");
     assert_eq!((&end["reason"], &end["last_status"]), (&"shutdown".into(), &"stopped".into()));
+    let metrics = || all.seen().into_iter().rfind(|s| s.topic == "nvr/status/metrics/life");
+    wait_for("the retained metrics to be cleared", Duration::from_secs(5), || {
+        metrics().is_some_and(|m| m.payload.is_empty())
+    });
     let seen = all.seen();
     let stopped = seen
         .iter()
