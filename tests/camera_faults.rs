@@ -162,7 +162,7 @@ const PATTERN: &Pattern = &Pattern {
     fps: 15,
     codec: vigia_sim::Codec::H264,
     gop: 15,
-    scene: vigia_sim::Scene::Ball,
+    picture: vigia_sim::Picture::Ball,
 };
 
 fn mean_luma(frame: &vigia::frame::Frame) -> f64 {

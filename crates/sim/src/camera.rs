@@ -43,7 +43,7 @@ pub struct Pattern {
     pub codec: Codec,
     /// Frames from one key frame to the next; every JPEG is a key frame whatever this says.
     pub gop: u32,
-    pub scene: Scene,
+    pub picture: Picture,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum Codec {
 
 /// What the test picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scene {
+pub enum Picture {
     /// A ball that moves on black: changes in every frame, costs few bits.
     Ball,
     /// Colour bars with a patch of noise.
@@ -72,7 +72,7 @@ impl Camera {
 
     /// A moving ball in H.264, with a key frame each second.
     pub fn pattern(width: u32, height: u32, fps: u32) -> Self {
-        Pattern { width, height, fps, codec: Codec::H264, gop: fps, scene: Scene::Ball }.into()
+        Pattern { width, height, fps, codec: Codec::H264, gop: fps, picture: Picture::Ball }.into()
     }
 
     /// The same camera, for this user only (basic or digest); all others get 401.
@@ -101,7 +101,7 @@ impl From<Pattern> for Camera {
 impl Pattern {
     /// Says why nobody could encode this, or hands it back.
     pub(crate) fn checked(self) -> Result<Self, SimError> {
-        let Self { width, height, fps, codec, gop, scene: _ } = self;
+        let Self { width, height, fps, codec, gop, picture: _ } = self;
         let refuse = |what| Err(SimError::Pattern { width, height, fps, what });
         for side in [width, height] {
             if !(SIDE_MIN..=SIDE_MAX).contains(&side) {
@@ -157,7 +157,7 @@ impl Codec {
     }
 }
 
-impl Scene {
+impl Picture {
     pub(crate) fn nick(self) -> &'static str {
         match self {
             Self::Ball => "ball",
@@ -187,16 +187,16 @@ impl FromStr for Camera {
             fps,
             codec: Codec::H264,
             gop: fps,
-            scene: Scene::Ball,
+            picture: Picture::Ball,
         };
         for part in parts {
             match part {
                 "h264" => pattern.codec = Codec::H264,
                 "h265" => pattern.codec = Codec::H265,
                 "mjpeg" => pattern.codec = Codec::Mjpeg,
-                "ball" => pattern.scene = Scene::Ball,
-                "bars" => pattern.scene = Scene::Bars,
-                "snow" => pattern.scene = Scene::Snow,
+                "ball" => pattern.picture = Picture::Ball,
+                "bars" => pattern.picture = Picture::Bars,
+                "snow" => pattern.picture = Picture::Snow,
                 other => pattern.gop = number(other.strip_prefix("gop=").ok_or_else(bad)?)?,
             }
         }
@@ -211,13 +211,13 @@ mod tests {
     #[test]
     fn specs() {
         let pattern =
-            Pattern { width: 1280, height: 720, fps: 15, codec: Codec::H264, gop: 15, scene: Scene::Ball };
+            Pattern { width: 1280, height: 720, fps: 15, codec: Codec::H264, gop: 15, picture: Picture::Ball };
         let rows = [
             ("pattern:1280x720@15", Some(pattern.into())),
             ("pattern:1280x720@15:h264", Some(pattern.into())),
             (
                 "pattern:1280x720@15:h265:gop=30:snow",
-                Some(Pattern { codec: Codec::H265, gop: 30, scene: Scene::Snow, ..pattern }.into()),
+                Some(Pattern { codec: Codec::H265, gop: 30, picture: Picture::Snow, ..pattern }.into()),
             ),
             ("clips/a.mp4", Some(Camera::file("clips/a.mp4"))),
             ("", None),

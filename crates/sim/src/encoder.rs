@@ -61,7 +61,7 @@ impl Drop for Encoder {
 }
 
 fn line(pattern: &Pattern) -> String {
-    let Pattern { width, height, fps, codec, gop, scene } = pattern;
+    let Pattern { width, height, fps, codec, gop, picture } = pattern;
     let encoder = match codec {
         Codec::H264 => {
             format!("x264enc tune=zerolatency speed-preset=ultrafast threads=1 key-int-max={gop} ! h264parse")
@@ -73,10 +73,10 @@ fn line(pattern: &Pattern) -> String {
         Codec::Mjpeg => "jpegenc quality=70".to_owned(),
     };
     format!(
-        "videotestsrc is-live=true pattern={scene} \
+        "videotestsrc is-live=true pattern={picture} \
          ! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 \
          ! {encoder} ! {caps} ! appsink name=out sync=false",
-        scene = scene.nick(),
+        picture = picture.nick(),
         caps = codec.caps(),
     )
 }

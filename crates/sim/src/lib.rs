@@ -13,14 +13,21 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 mod camera;
 mod clip;
+pub mod crew;
+pub mod dataset;
 mod encoder;
 mod feed;
 mod mount;
 mod proxy;
 mod pump;
 mod rtsp;
+pub mod scene;
+pub mod sheet;
+pub mod stage;
+pub mod video;
+pub mod yuv;
 
-pub use camera::{Camera, Codec, Pattern, Scene};
+pub use camera::{Camera, Codec, Pattern, Picture};
 pub use mount::Mount;
 pub use proxy::{Counters, Mode, TcpProxy};
 pub use rtsp::RtspServer;
@@ -55,6 +62,8 @@ pub enum SimError {
     Pattern { width: u32, height: u32, fps: u32, what: &'static str },
     #[error("camera {spec:?} is neither a file nor pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:gop=N]")]
     BadSpec { spec: String },
+    #[error("cannot write the video {}: {what}", path.display())]
+    Video { path: PathBuf, what: String },
     #[error("the GStreamer element {element} is not installed")]
     NoElement { element: &'static str },
     #[error("mount {mount} plays a clip, whose resolution is what it is")]

@@ -7,7 +7,7 @@ use std::{collections::HashSet, path::Path};
 
 use common::{Client, PATIENCE, TinyClip};
 use gst::ClockTime;
-use vigia_sim::{Camera, Codec, Pattern, RtspServer, Scene, SimError};
+use vigia_sim::{Camera, Codec, Pattern, Picture, RtspServer, SimError};
 
 /// Longer than any pause between frames of the cameras here.
 const SILENCE: ClockTime = ClockTime::from_mseconds(600);
@@ -159,7 +159,7 @@ fn the_resolution_changes_in_mid_stream() {
 }
 
 fn pattern() -> Pattern {
-    Pattern { width: 320, height: 240, fps: 10, codec: Codec::H264, gop: 10, scene: Scene::Ball }
+    Pattern { width: 320, height: 240, fps: 10, codec: Codec::H264, gop: 10, picture: Picture::Ball }
 }
 
 /// Waits for what has no event of its own.

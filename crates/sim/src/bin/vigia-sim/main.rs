@@ -1,9 +1,12 @@
-//! Cameras from the command line: `vigia-sim rtsp --camera /live/0=pattern:1280x720@15`.
+//! Cameras from the command line: `vigia-sim rtsp --camera /live/0=pattern:1280x720@15`, and what
+//! the renderer makes of scenes: `vigia-sim scenes`.
 //!
 //! Prints `ready URL` for each camera once all of them can be watched, then serves until SIGINT,
 //! SIGTERM or, if asked, the end of its input. Every complaint is one sentence; exit code 2 means
 //! that the command line asked for something that can't be had.
 #![forbid(unsafe_code)]
+
+mod scenes;
 
 use std::{
     io::{self, Read, Write},
@@ -18,6 +21,7 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
+use vigia_sim::dataset::DatasetError;
 use vigia_sim::{Camera, RtspServer, SimError};
 
 const USAGE: u8 = 2;
@@ -33,6 +37,9 @@ struct Args {
 enum What {
     /// Serves cameras over RTSP.
     Rtsp(Rtsp),
+    /// Renders scenes into files.
+    #[command(subcommand)]
+    Scenes(scenes::Scenes),
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +47,8 @@ struct Rtsp {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8554")]
     listen: SocketAddr,
-    /// MOUNT=FILE or MOUNT=pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:ball|bars|snow][:gop=N]
+    /// MOUNT=FILE, MOUNT=pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:ball|bars|snow][:gop=N] or
+    /// MOUNT=scene:SEED:fire|friends|quiet[:cam=N][:place=NAME][:WIDTHxHEIGHT@FPS][:CODEC][:gop=N]
     #[arg(long = "camera", value_name = "MOUNT=SPEC", required = true)]
     cameras: Vec<String>,
     /// The login that every camera asks for.
@@ -58,6 +66,8 @@ struct Rtsp {
 enum Failure {
     #[error(transparent)]
     Sim(#[from] SimError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error("camera {0:?} must be MOUNT=SPEC")]
     NoSpec(String),
     #[error("login {0:?} must be USER:PASSWORD")]
@@ -72,8 +82,11 @@ enum Failure {
 
 fn main() -> ExitCode {
     // Clap exits with 2 itself, and prints what it expected.
-    let What::Rtsp(args) = Args::parse().what;
-    match serve(&args) {
+    let ended = match Args::parse().what {
+        What::Rtsp(args) => serve(&args),
+        What::Scenes(what) => what.run(),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("vigia-sim: {failure}");
@@ -137,9 +150,10 @@ impl Failure {
     /// What the caller could have asked for differently is 2, what broke here is 1.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSpec(_) | Self::BadLogin(_) => USAGE,
+            Self::NoSpec(_) | Self::BadLogin(_) | Self::Dataset(DatasetError::Other { .. }) => USAGE,
             Self::Sim(SimError::Init(_) | SimError::Thread(_) | SimError::Tls { .. }) => 1,
             Self::Sim(_) => USAGE,
+            Self::Dataset(_) => 1,
             Self::Signals(_) | Self::Thread(_) | Self::Output(_) => 1,
         }
     }
