@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run test check bench fuzz setup clean
+.PHONY: run test check bench fuzz model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -26,6 +26,11 @@ bench: setup
 # Each fuzz target for SECONDS (default 30).
 fuzz: setup
 	fuzz/run.sh $(or $(SECONDS),30)
+
+# The detector of the project, from rendering its training set to the checked ONNX files, in .cache/train.
+# An hour and a half on two cores, minutes on a GPU; goes on where it was interrupted.
+model: setup
+	@models/train/make.sh
 
 setup:
 	@tests/setup.sh

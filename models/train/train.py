@@ -153,8 +153,8 @@ def train(data, out, steps, init=None, every=500, seed=1):
         flush=True,
     )
     stopped = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.append(True))
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stopped.append(True)) for number in signals]
     batches = Batches(Path(data) / "train", frames, out / "train.cache", schedule, seed)
     workers = max(1, min(14, (os.cpu_count() or 2) - 1))
     loader = torch.utils.data.DataLoader(
@@ -178,12 +178,15 @@ def train(data, out, steps, init=None, every=500, seed=1):
         if stopped:
             print(f"stopped at step {step + 1} of {steps}; the same command continues", flush=True)
             return None
+    for number, handler in zip(signals, before):
+        signal.signal(number, handler)
     return average.net
 
 
 def calm(_worker):
     """Workers leave signals to the parent, and use one thread each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

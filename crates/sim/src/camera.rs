@@ -2,12 +2,10 @@
 //!
 //! A [`Camera`] is a description; it becomes a stream when a server adds it at a mount.
 
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::path::{Path, PathBuf};
 
 use crate::SimError;
+use crate::stage::Stage;
 
 const SIDE_MIN: u32 = 16;
 const SIDE_MAX: u32 = 7680;
@@ -34,7 +32,7 @@ pub(crate) struct Login {
     pub(crate) password: String,
 }
 
-/// A live test picture and how it is encoded.
+/// A live picture and how it is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {
     pub width: u32,
@@ -53,7 +51,7 @@ pub enum Codec {
     Mjpeg,
 }
 
-/// What the test picture shows.
+/// What a live picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
     /// A ball that moves on black: changes in every frame, costs few bits.
@@ -62,6 +60,10 @@ pub enum Picture {
     Bars,
     /// Noise everywhere: the most bits a frame can cost.
     Snow,
+    /// A rendered scene. Its time counts from when its camera was added to the server, whoever
+    /// watches, so that cameras of one scene agree; after [`crate::scene::Scene::LENGTH_S`] it
+    /// begins again.
+    Scene(Stage),
 }
 
 impl Camera {
@@ -73,6 +75,11 @@ impl Camera {
     /// A moving ball in H.264, with a key frame each second.
     pub fn pattern(width: u32, height: u32, fps: u32) -> Self {
         Pattern { width, height, fps, codec: Codec::H264, gop: fps, picture: Picture::Ball }.into()
+    }
+
+    /// A rendered scene in H.264, with a key frame each second.
+    pub fn scene(stage: Stage, width: u32, height: u32, fps: u32) -> Self {
+        Pattern { width, height, fps, codec: Codec::H264, gop: fps, picture: Picture::Scene(stage) }.into()
     }
 
     /// The same camera, for this user only (basic or digest); all others get 401.
@@ -101,7 +108,7 @@ impl From<Pattern> for Camera {
 impl Pattern {
     /// Says why nobody could encode this, or hands it back.
     pub(crate) fn checked(self) -> Result<Self, SimError> {
-        let Self { width, height, fps, codec, gop, picture: _ } = self;
+        let Self { width, height, fps, codec, gop, picture } = self;
         let refuse = |what| Err(SimError::Pattern { width, height, fps, what });
         for side in [width, height] {
             if !(SIDE_MIN..=SIDE_MAX).contains(&side) {
@@ -113,6 +120,9 @@ impl Pattern {
             if codec == Codec::Mjpeg && (side > JPEG_SIDE_MAX || side % 8 != 0) {
                 return refuse("JPEG over RTP needs sides that are multiples of 8 and at most 2040");
             }
+        }
+        if matches!(picture, Picture::Scene(_)) && width % 8 != 0 {
+            return refuse("the width of a rendered scene must be a multiple of 8");
         }
         if fps == 0 || fps > FPS_MAX {
             return refuse("the rate must be from 1 to 120");
@@ -153,101 +163,6 @@ impl Codec {
             Self::H264 => "video/x-h264,stream-format=avc,alignment=au",
             Self::H265 => "video/x-h265,stream-format=hvc1,alignment=au",
             Self::Mjpeg => "image/jpeg",
-        }
-    }
-}
-
-impl Picture {
-    pub(crate) fn nick(self) -> &'static str {
-        match self {
-            Self::Ball => "ball",
-            Self::Bars => "smpte",
-            Self::Snow => "snow",
-        }
-    }
-}
-
-impl FromStr for Camera {
-    type Err = SimError;
-
-    /// Reads `pattern:1280x720@15:h265:gop=30` (codec and gop optional), or else a file's path.
-    fn from_str(spec: &str) -> Result<Self, SimError> {
-        let bad = || SimError::BadSpec { spec: spec.to_owned() };
-        let Some(pattern) = spec.strip_prefix("pattern:") else {
-            return if spec.is_empty() { Err(bad()) } else { Ok(Self::file(spec)) };
-        };
-        let mut parts = pattern.split(':');
-        let (sides, fps) = parts.next().and_then(|p| p.split_once('@')).ok_or_else(bad)?;
-        let (width, height) = sides.split_once('x').ok_or_else(bad)?;
-        let number = |text: &str| text.parse::<u32>().map_err(|_| bad());
-        let fps = number(fps)?;
-        let mut pattern = Pattern {
-            width: number(width)?,
-            height: number(height)?,
-            fps,
-            codec: Codec::H264,
-            gop: fps,
-            picture: Picture::Ball,
-        };
-        for part in parts {
-            match part {
-                "h264" => pattern.codec = Codec::H264,
-                "h265" => pattern.codec = Codec::H265,
-                "mjpeg" => pattern.codec = Codec::Mjpeg,
-                "ball" => pattern.picture = Picture::Ball,
-                "bars" => pattern.picture = Picture::Bars,
-                "snow" => pattern.picture = Picture::Snow,
-                other => pattern.gop = number(other.strip_prefix("gop=").ok_or_else(bad)?)?,
-            }
-        }
-        Ok(pattern.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn specs() {
-        let pattern =
-            Pattern { width: 1280, height: 720, fps: 15, codec: Codec::H264, gop: 15, picture: Picture::Ball };
-        let rows = [
-            ("pattern:1280x720@15", Some(pattern.into())),
-            ("pattern:1280x720@15:h264", Some(pattern.into())),
-            (
-                "pattern:1280x720@15:h265:gop=30:snow",
-                Some(Pattern { codec: Codec::H265, gop: 30, picture: Picture::Snow, ..pattern }.into()),
-            ),
-            ("clips/a.mp4", Some(Camera::file("clips/a.mp4"))),
-            ("", None),
-            ("pattern:", None),
-            ("pattern:1280x720", None),
-            ("pattern:1280@15", None),
-            ("pattern:-1x720@15", None),
-            ("pattern:1280x720@15:vp9", None),
-            ("pattern:1280x720@15:gop=x", None),
-        ];
-        for (spec, wanted) in rows {
-            assert_eq!(spec.parse::<Camera>().ok(), wanted, "{spec}");
-        }
-    }
-
-    #[test]
-    fn impossible_pictures_are_refused() {
-        gst::init().unwrap();
-        for spec in [
-            "pattern:15x720@15",
-            "pattern:1280x721@15",
-            "pattern:8000x720@15",
-            "pattern:1280x720@0",
-            "pattern:1280x720@200",
-            "pattern:1280x720@15:gop=0",
-            "pattern:2048x720@15:mjpeg",
-            "pattern:100x720@15:mjpeg",
-        ] {
-            let Source::Pattern(pattern) = spec.parse::<Camera>().unwrap().source else { panic!("{spec}") };
-            assert!(pattern.checked().is_err(), "{spec}");
         }
     }
 }

@@ -63,10 +63,15 @@ mod tests {
             assert!(seen.iter().all(|n| *n == 1), "{threads} threads: {seen:?}");
         }
         let mut heard = 0;
-        let ended = each(1000, 2, || |job| job, |_, _| {
-            heard += 1;
-            if heard == 5 { Err("enough") } else { Ok(()) }
-        });
+        let ended = each(
+            1000,
+            2,
+            || |job| job,
+            |_, _| {
+                heard += 1;
+                if heard == 5 { Err("enough") } else { Ok(()) }
+            },
+        );
         assert_eq!((ended, heard), (Err("enough"), 5));
         assert_eq!(each(0, 2, || |job| job, |_, _| Err("none")), Ok(()));
     }

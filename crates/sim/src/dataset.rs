@@ -155,12 +155,17 @@ impl Dataset {
         let scenes = self.images.div_ceil(PER_SCENE);
         let mut lines = vec![String::new(); self.images];
         let mut news = News::new(self.images);
-        crew::each(scenes, threads, || |n| self.scene(n, folder), |n, written| {
-            let written = written?;
-            news.tell(written.len());
-            lines.iter_mut().skip(n * PER_SCENE).zip(written).for_each(|(line, text)| *line = text);
-            Ok(())
-        })?;
+        crew::each(
+            scenes,
+            threads,
+            || |n| self.scene(n, folder),
+            |n, written| {
+                let written = written?;
+                news.tell(written.len());
+                lines.iter_mut().skip(n * PER_SCENE).zip(written).for_each(|(line, text)| *line = text);
+                Ok(())
+            },
+        )?;
         put(&folder.join("labels.jsonl"), lines.concat().as_bytes())?;
         put(&marker, format!("{whole:#}\n").as_bytes())
     }

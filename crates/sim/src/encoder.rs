@@ -1,4 +1,4 @@
-//! A test picture, encoded live: one pipeline for one resolution.
+//! A live picture, encoded: one pipeline for one resolution.
 //!
 //! A new resolution is a new pipeline. That is a new sequence with a key frame and new parameter
 //! sets on the same RTP session, which is what a camera sends when someone changes its profile.
@@ -11,14 +11,18 @@ use std::sync::{
 use gst::{ClockTime, prelude::*};
 
 use crate::{
-    camera::{Codec, Pattern},
+    camera::{Codec, Pattern, Picture},
     feed::Feed,
+    painter::Painter,
+    video,
 };
 
 #[derive(Debug)]
 pub(crate) struct Encoder {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
+    /// Paints what is encoded, if GStreamer doesn't.
+    painter: Option<Painter>,
 }
 
 impl Encoder {
@@ -39,9 +43,15 @@ impl Encoder {
             gst::BusSyncReply::Drop
         });
         // From here on `Drop` takes the pipeline down again.
-        let encoder = Self { pipeline, sink };
+        let mut encoder = Self { pipeline, sink, painter: None };
         encoder.pipeline.use_clock(Some(feed.clock()));
         encoder.pipeline.set_state(gst::State::Playing).map_err(|_| failed("the encoder does not start"))?;
+        if let Picture::Scene(stage) = pattern.picture {
+            let source = encoder.pipeline.by_name("in").and_then(|e| e.downcast::<gst_app::AppSrc>().ok());
+            let source = source.ok_or_else(|| failed("no source"))?;
+            let painter = Painter::start(source, stage, pattern, Arc::clone(feed));
+            encoder.painter = Some(painter.map_err(|e| failed(&e.to_string()))?);
+        }
         Ok(encoder)
     }
 
@@ -57,6 +67,7 @@ impl Drop for Encoder {
     fn drop(&mut self) {
         // Nothing in this pipeline refuses NULL, and the stream it fed is being left anyway.
         self.pipeline.set_state(gst::State::Null).ok();
+        self.painter = None;
     }
 }
 
@@ -72,13 +83,27 @@ fn line(pattern: &Pattern) -> String {
         ),
         Codec::Mjpeg => "jpegenc quality=70".to_owned(),
     };
-    format!(
-        "videotestsrc is-live=true pattern={picture} \
-         ! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 \
-         ! {encoder} ! {caps} ! appsink name=out sync=false",
-        picture = picture.nick(),
-        caps = codec.caps(),
-    )
+    let source = match test_picture(*picture) {
+        Some(nick) => format!(
+            "videotestsrc is-live=true pattern={nick} \
+             ! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
+        ),
+        None => format!(
+            "appsrc name=in is-live=true format=time max-buffers=2 leaky-type=downstream caps={}",
+            video::caps(*width, *height, *fps)
+        ),
+    };
+    format!("{source} ! {encoder} ! {caps} ! appsink name=out sync=false", caps = codec.caps())
+}
+
+/// What GStreamer calls a test picture.
+fn test_picture(picture: Picture) -> Option<&'static str> {
+    match picture {
+        Picture::Ball => Some("ball"),
+        Picture::Bars => Some("smpte"),
+        Picture::Snow => Some("snow"),
+        Picture::Scene(_) => None,
+    }
 }
 
 fn callbacks(feed: Arc<Feed>) -> gst_app::AppSinkCallbacks {

@@ -25,6 +25,8 @@ pub(crate) struct Knobs {
     pub(crate) stall: AtomicBool,
     pub(crate) garbage: AtomicBool,
     pub(crate) units_fed: AtomicU64,
+    /// When the camera was added, by the system's clock.
+    born: ClockTime,
     state: Mutex<KnobsState>,
 }
 
@@ -57,6 +59,7 @@ impl Knobs {
             stall: AtomicBool::new(false),
             garbage: AtomicBool::new(false),
             units_fed: AtomicU64::new(0),
+            born: gst::SystemClock::obtain().time(),
             state: Mutex::new(KnobsState { resolution, feeders: Vec::new() }),
         }
     }
@@ -129,12 +132,17 @@ impl Feed {
         }
     }
 
+    /// How old the camera is at the time `at` of the clock.
+    pub(crate) fn age(&self, at: ClockTime) -> ClockTime {
+        at.saturating_sub(self.knobs.born)
+    }
+
     /// Breaks the stream; its clients are told by the server.
     pub(crate) fn fail(&self, what: &str) {
         gst::element_error!(self.appsrc, gst::StreamError::Encode, ["{}", what]);
     }
 
-    fn now(&self) -> ClockTime {
+    pub(crate) fn now(&self) -> ClockTime {
         self.clock.time()
     }
 }

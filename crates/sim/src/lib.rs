@@ -1,7 +1,7 @@
 //! The world vigia is tested in: RTSP cameras, the faults they have, and the network between.
 //!
-//! [`RtspServer`] serves cameras on loopback: a clip in an endless loop ([`Camera::file`]) or a
-//! test picture ([`Camera::pattern`]), with logins and TLS. Each [`Mount`] can stall, send garbage
+//! [`RtspServer`] serves cameras on loopback: a clip in an endless loop ([`Camera::file`]), a test
+//! picture ([`Camera::pattern`]) or a rendered [`scene`] ([`Camera::scene`]), with logins and TLS. Each [`Mount`] can stall, send garbage
 //! or change its resolution while clients watch. [`TcpProxy`] stands between a client and a server
 //! and breaks the network: stalls, refusals, resets, silence, garbage, delay.
 //!
@@ -18,11 +18,13 @@ pub mod dataset;
 mod encoder;
 mod feed;
 mod mount;
+mod painter;
 mod proxy;
 mod pump;
 mod rtsp;
 pub mod scene;
 pub mod sheet;
+mod spec;
 pub mod stage;
 pub mod video;
 pub mod yuv;
@@ -60,7 +62,10 @@ pub enum SimError {
     Clip { path: PathBuf, what: String },
     #[error("cannot make a {width}x{height} picture at {fps} frames per second: {what}")]
     Pattern { width: u32, height: u32, fps: u32, what: &'static str },
-    #[error("camera {spec:?} is neither a file nor pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:gop=N]")]
+    #[error(
+        "camera {spec:?} is neither a file nor pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:gop=N] \
+         nor scene:SEED:fire|friends|quiet[:cam=0|1][:place=NAME][:WIDTHxHEIGHT@FPS]"
+    )]
     BadSpec { spec: String },
     #[error("cannot write the video {}: {what}", path.display())]
     Video { path: PathBuf, what: String },

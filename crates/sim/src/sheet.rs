@@ -35,15 +35,20 @@ impl Sheet {
         let rows = cells.len().div_ceil(columns);
         let mut rgb = vec![0; row * height * rows];
         let mut lines = vec![String::new(); cells.len()];
-        let painted = crew::each(cells.len(), crew::cores(), || |n| paint(&cells[n], size, boxes), |n, cell| {
-            let (pixels, line): (Vec<u8>, String) = cell;
-            let corner = (n / columns) * height * row + (n % columns) * width * 3;
-            for (y, from) in pixels.chunks_exact(width * 3).enumerate() {
-                rgb[corner + y * row..][..width * 3].copy_from_slice(from);
-            }
-            lines[n] = line;
-            Ok::<_, std::convert::Infallible>(())
-        });
+        let painted = crew::each(
+            cells.len(),
+            crew::cores(),
+            || |n| paint(&cells[n], size, boxes),
+            |n, cell| {
+                let (pixels, line): (Vec<u8>, String) = cell;
+                let corner = (n / columns) * height * row + (n % columns) * width * 3;
+                for (y, from) in pixels.chunks_exact(width * 3).enumerate() {
+                    rgb[corner + y * row..][..width * 3].copy_from_slice(from);
+                }
+                lines[n] = line;
+                Ok::<_, std::convert::Infallible>(())
+            },
+        );
         let Ok(()) = painted;
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         Self { size: (side(width * columns), side(height * rows)), rgb, lines }

@@ -26,7 +26,7 @@ pub fn write(
     gst::init().map_err(SimError::Init)?;
     let failed = |what: String| SimError::Video { path: path.to_owned(), what };
     let line = format!(
-        "appsrc name=in format=time block=true caps={} ! x264enc speed-preset=medium key-int-max={} \
+        "appsrc name=in format=time block=true caps={} ! x264enc speed-preset=veryfast key-int-max={} \
          ! h264parse ! mp4mux ! filesink name=out",
         caps(width, height, fps),
         fps * 2,

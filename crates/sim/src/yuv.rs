@@ -25,7 +25,8 @@ pub fn i420(rgb: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
     for (n, pair) in rows.enumerate() {
         let (upper, lower) = pair.split_at(width * 3);
         for (x, (u, l)) in upper.chunks_exact(6).zip(lower.chunks_exact(6)).enumerate() {
-            let sum = |c: usize| i32::from(u[c]) + i32::from(u[c + 3]) + i32::from(l[c]) + i32::from(l[c + 3]);
+            let sum =
+                |c: usize| i32::from(u[c]) + i32::from(u[c + 3]) + i32::from(l[c]) + i32::from(l[c + 3]);
             let four = [sum(0), sum(1), sum(2)];
             let at = n * width / 2 + x;
             blue[at] = level(128, BLUE, four, 18);
@@ -59,7 +60,11 @@ mod tests {
             let planes = i420(&rgb.repeat(8), (4, 2));
             assert_eq!(planes.len(), 12);
             assert!(planes[..8].iter().all(|y| *y == wanted[0]), "{rgb:?}: {planes:?}");
-            assert_eq!((&planes[8..10], &planes[10..]), (&[wanted[1]; 2][..], &[wanted[2]; 2][..]), "{rgb:?}");
+            assert_eq!(
+                (&planes[8..10], &planes[10..]),
+                (&[wanted[1]; 2][..], &[wanted[2]; 2][..]),
+                "{rgb:?}"
+            );
         }
     }
 }

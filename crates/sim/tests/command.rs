@@ -82,3 +82,30 @@ fn refuses_in_one_sentence() {
     let output = vigia_sim(&["rtsp"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn scenes_become_files() {
+    let folder = std::env::temp_dir().join(format!("vigia-sim-{}-files", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let out = folder.join("sheet.png");
+    let run = |args: &[&str]| vigia_sim(&["scenes"]).args(args).arg("--out").arg(&out).output().unwrap();
+    let output = run(&["sheet", "--plot=fire", "--count=3", "--size=160x96", "--boxes"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 3);
+    assert!(std::fs::read(&out).unwrap().starts_with(b"\x89PNG"));
+    let rows: [(&[&str], &str); 6] = [
+        (&["sheet", "--plot=flood"], "fire, friends or quiet"),
+        (&["sheet", "--split=both"], "training or held-out"),
+        (&["sheet", "--size=100x100"], "multiples of 8"),
+        (&["video", "--plot=fire", "--seed=1", "--place=moon"], "one of these is expected"),
+        (&["video", "--plot=fire", "--seed=-1"], "--seed"),
+        (&["dataset", "--images=1", "--split=training", "--first-seed=x"], "invalid digit"),
+    ];
+    for (args, wanted) in rows {
+        let output = run(args);
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {complaint}");
+        assert!(complaint.contains(wanted), "{args:?}: {complaint}");
+    }
+    std::fs::remove_dir_all(&folder).ok();
+}

@@ -1,5 +1,6 @@
-//! `make run`: a broker, four RTSP cameras, vigia watching them, and the live view of what it
-//! sees. Ends everything it started when the view ends.
+//! `make run`: a broker, four RTSP cameras with rendered scenes, vigia watching them with the
+//! model that comes with it, and the live view of what it sees. Needs nothing from outside of the
+//! repository. Ends everything it started when the view ends.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -14,8 +15,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{consts::SIGINT, consts::SIGTERM, iterator::Signals};
 use vigia_sim::{Camera, RtspServer};
 
-const CLIPS: [&str; 2] = ["one-by-one-person-detection.mp4", "car-detection.mp4"];
-const MODEL: &str = "yolox_nano";
+/// What the cameras show, in the order of the rooms: a fire from two sides, traffic, and much that
+/// looks like fire. Small and slow enough for two cores that also run vigia.
+const CAMERAS: [&str; 4] = [
+    "scene:1:fire:cam=0:place=yard:640x360@5",
+    "scene:1:fire:cam=1:place=yard:640x360@5",
+    "scene:2:quiet:place=street:640x360@5",
+    "scene:3:friends:place=quay:640x360@5",
+];
 
 #[derive(Debug, Parser)]
 #[command(about = "Shows vigia at work on this machine")]
@@ -23,9 +30,15 @@ struct Args {
     /// End after this many seconds
     #[arg(long)]
     seconds: Option<u64>,
-    /// Folder with models/ and media/ to show
-    #[arg(long, default_value = "../shared")]
-    shared: PathBuf,
+    /// The model to watch with
+    #[arg(long, default_value = "lookout-n")]
+    model: String,
+    /// Folder of the model's manifest
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models_dir: PathBuf,
+    /// What a camera shows instead, as for `vigia-sim rtsp`: scene:SEED:PLOT…, or a clip's path
+    #[arg(long = "camera", value_name = "SPEC")]
+    cameras: Vec<Camera>,
     /// Where the demo keeps its files
     #[arg(long, default_value = ".cache/demo")]
     folder: PathBuf,
@@ -73,14 +86,20 @@ fn run(args: &Args) -> Result<(), String> {
     let vigia = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("vigia")));
     let vigia = vigia.filter(|p| p.exists()).ok_or("the program vigia is not built")?;
     fs::create_dir_all(&args.folder).map_err(|e| format!("{}: {e}", args.folder.display()))?;
-    let models = model(&vigia, args)?;
+    let manifest = args.models_dir.join(format!("{}.yaml", args.model));
+    if !manifest.exists() {
+        return Err(format!(
+            "there is no model at {}; run this in the repository's folder",
+            manifest.display()
+        ));
+    }
     // The view gets Ctrl-C from the terminal as we do; we only wait for it to end.
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| e.to_string())?;
-    let (server, urls) = cameras(&args.shared)?;
+    let (server, urls) = cameras(args)?;
     let mut children = Children::default();
     let port = free_port()?;
     let password = broker(&mut children, args, port)?;
-    let site = site(args, &models, port, &urls)?;
+    let site = site(args, port, &urls)?;
     let log = fs::File::create(args.folder.join("vigia.log")).map_err(|e| e.to_string())?;
     let mut command = Command::new(&vigia);
     command.args(["run", "--enable-control", "--config"]).arg(&site);
@@ -120,40 +139,16 @@ fn wait(children: &mut Children, signals: &mut Signals) -> Result<(), String> {
     }
 }
 
-/// Takes the demo's model in, if that was not done before.
-fn model(vigia: &Path, args: &Args) -> Result<PathBuf, String> {
-    let models = args.folder.join("models");
-    if models.join(format!("{MODEL}.yaml")).exists() {
-        return Ok(models);
-    }
-    let onnx = args.shared.join("models").join(format!("{MODEL}.onnx"));
-    if !onnx.exists() {
-        return Err(format!(
-            "there is no model at {}; give the folder with models/ and media/ as --shared",
-            onnx.display()
-        ));
-    }
-    let mut command = Command::new(vigia);
-    command
-        .args(["model", "import"])
-        .arg(&onnx)
-        .arg("--models-dir")
-        .arg(&models)
-        .args(["--licence", "Apache-2.0"]);
-    match command.status() {
-        Ok(status) if status.success() => Ok(models),
-        Ok(status) => Err(format!("the model can't be imported: {status}")),
-        Err(e) => Err(format!("vigia can't be started: {e}")),
-    }
-}
-
-/// Serves two clips and two test pictures; the addresses in the order of the rooms.
-fn cameras(shared: &Path) -> Result<(RtspServer, Vec<String>), String> {
+/// Serves the cameras; the addresses in the order of the rooms.
+fn cameras(args: &Args) -> Result<(RtspServer, Vec<String>), String> {
     let server = RtspServer::start().map_err(|e| e.to_string())?;
-    let clips = CLIPS.map(|clip| Camera::file(shared.join("media").join(clip)));
-    let pictures = [Camera::pattern(640, 360, 15), Camera::pattern(1280, 720, 10)];
+    let mut cameras = args.cameras.clone();
+    if cameras.is_empty() {
+        let usual = CAMERAS.iter().map(|spec| spec.parse());
+        cameras = usual.collect::<Result<_, _>>().map_err(|e: vigia_sim::SimError| e.to_string())?;
+    }
     let mut urls = Vec::new();
-    for (room, camera) in clips.into_iter().chain(pictures).enumerate() {
+    for (room, camera) in cameras.into_iter().enumerate() {
         let mount = server.add(&format!("/live/{room}"), camera).map_err(|e| e.to_string())?;
         urls.push(mount.url().to_owned());
     }
@@ -208,12 +203,13 @@ fn free_port() -> Result<u16, String> {
     listener.local_addr().map(|a| a.port()).map_err(|e| e.to_string())
 }
 
-fn site(args: &Args, models: &Path, port: u16, urls: &[String]) -> Result<PathBuf, String> {
+fn site(args: &Args, port: u16, urls: &[String]) -> Result<PathBuf, String> {
     let mut text = format!(
         "instance_id: demo\nmqtt: {{ host: 127.0.0.1, port: {port} }}\nmetrics: {{ interval_s: 2 }}\n\
-         detector: {{ model: {MODEL}, models_dir: {} }}\n\
+         detector: {{ model: {}, models_dir: {} }}\n\
          stream_defaults: {{ max_fps: 5, tracker: bytetrack }}\nstreams:\n",
-        models.display()
+        args.model,
+        args.models_dir.display()
     );
     for (room, url) in urls.iter().enumerate() {
         text.push_str(&format!("  - {{ source_id: {room}, uri: \"{url}\" }}\n"));

@@ -6,10 +6,10 @@
 
 use glam::{Vec2, Vec3};
 
-use super::Extent;
 use super::canvas::{Canvas, board_bounds};
 use super::light::Light;
 use super::noise::{fbm3, smoothstep, value3};
+use super::picture::{Picture, Seen};
 use super::view::View;
 
 /// A fire on the ground: it starts, grows and burns on.
@@ -33,9 +33,6 @@ pub struct Fire {
     pub seed: u32,
 }
 
-/// Light of a flame below this share of what is behind it can't be told from it.
-const VISIBLE: f32 = 0.35;
-
 impl Fire {
     /// How large it is at `t`, 0 to 1.
     #[must_use]
@@ -50,7 +47,10 @@ impl Fire {
 
     /// Its unrest: how bright it is at the moment, around 1.
     fn flicker(&self, t: f32) -> f32 {
-        0.72 + 0.56 * value3(self.seed, Vec3::new(t * 7.0, 0.5, 0.5)) * value3(self.seed, Vec3::new(t * 2.3, 9.5, 0.5)) * 2.0
+        0.72 + 0.56
+            * value3(self.seed, Vec3::new(t * 7.0, 0.5, 0.5))
+            * value3(self.seed, Vec3::new(t * 2.3, 9.5, 0.5))
+            * 2.0
     }
 
     /// The light that it throws around itself.
@@ -78,8 +78,8 @@ impl Fire {
         view: &View,
         light: &Light,
         t: f32,
-        picture: &mut [Vec3],
-        seen: &mut Extent,
+        picture: &mut Picture,
+        seen: &mut Seen,
     ) {
         let size = self.size(t);
         if size <= 0.0 {
@@ -107,13 +107,9 @@ impl Fire {
                 if density <= 0.002 {
                     continue;
                 }
-                let before = picture[index];
                 // Soot hides a little of what is behind; most of it is light on top.
                 let glow = self.colour() * (heat * density * (0.3 + 1.3 * density * density));
-                picture[index] = before * (1.0 - 0.45 * density.min(1.0)) + glow;
-                if glow.x > VISIBLE * before.x.max(0.06) {
-                    seen.add(x, y);
-                }
+                seen.look((x, y), picture.cover(index, 0.45 * density.min(1.0), glow));
             }
         }
     }

@@ -42,9 +42,9 @@ pub struct Lens {
 }
 
 impl Lens {
-    /// A camera for a place with this light.
+    /// A camera for a place with this light; outdoors it may rain.
     #[must_use]
-    pub fn new(rng: &mut Rng, light: &Light) -> Self {
+    pub fn new(rng: &mut Rng, light: &Light, indoors: bool) -> Self {
         let night = light.night > 0.4;
         let mut gauss = || rng.f32() + rng.f32() - 1.0;
         let tint = Vec3::new(1.0 + 0.14 * gauss(), 1.0 + 0.05 * gauss(), 1.0 + 0.14 * gauss());
@@ -63,7 +63,7 @@ impl Lens {
             levels: (lifted, 1.0 - 0.08 * rng.f32()),
             shutter: if rng.f32() < if night { 0.4 } else { 0.08 } { 0.03 + 0.05 * rng.f32() } else { 0.0 },
             infrared: night && rng.f32() < 0.45,
-            streaks: if rng.f32() < 0.07 { 40 + rng.u32(..140) } else { 0 },
+            streaks: if rng.f32() < 0.09 && !indoors { 40 + rng.u32(..140) } else { 0 },
             overlay: (rng.f32() < 0.55).then(|| Overlay::new(rng)),
             seed: rng.u32(..),
         }
@@ -293,7 +293,8 @@ impl Lens {
     /// Light 0..4 (given as 0..1) to level 0..1: gamma, contrast, a soft shoulder.
     fn curve(&self, share: f32) -> f32 {
         let light = share * 4.0;
-        let shouldered = if light < 0.7 { light } else { 0.7 + 0.3 * (1.0 - libm::expf(-(light - 0.7) / 0.3)) };
+        let shouldered =
+            if light < 0.7 { light } else { 0.7 + 0.3 * (1.0 - libm::expf(-(light - 0.7) / 0.3)) };
         let level = libm::powf(shouldered, 1.0 / 2.2);
         (0.5 + (level - 0.5) * self.contrast).clamp(0.0, 1.0)
     }

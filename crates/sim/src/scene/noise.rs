@@ -40,9 +40,8 @@ pub fn value2(seed: u32, p: Vec2) -> f32 {
 #[must_use]
 pub fn value3(seed: u32, p: Vec3) -> f32 {
     let ((x, tx), (y, ty), (z, tz)) = (cell(p.x), cell(p.y), cell(p.z));
-    let at = |dx: i32, dy: i32, dz: i32| {
-        lattice(seed, x.wrapping_add(dx), y.wrapping_add(dy), z.wrapping_add(dz))
-    };
+    let at =
+        |dx: i32, dy: i32, dz: i32| lattice(seed, x.wrapping_add(dx), y.wrapping_add(dy), z.wrapping_add(dz));
     let near = mix(mix(at(0, 0, 0), at(1, 0, 0), tx), mix(at(0, 1, 0), at(1, 1, 0), tx), ty);
     let far = mix(mix(at(0, 0, 1), at(1, 0, 1), tx), mix(at(0, 1, 1), at(1, 1, 1), tx), ty);
     mix(near, far, tz)

@@ -82,7 +82,7 @@ impl Scene {
     pub fn at(place: Place, seed: u64, plot: Plot) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed_0f_ace5);
         let site = Site::new(place, &mut rng);
-        let lenses = [(); Self::CAMERAS].map(|()| Lens::new(&mut rng, &site.light));
+        let lenses = [(); Self::CAMERAS].map(|()| Lens::new(&mut rng, &site.light, place.indoors()));
         let mut scene = Self {
             seed,
             plot,
@@ -226,7 +226,8 @@ impl Scene {
     fn smoke_of(&self, rng: &mut Rng, fire: &Fire, flames: bool) -> Plume {
         // Wood and grass smoke light grey to bluish, oil and plastics black.
         let grey = [0.06, 0.12, 0.22, 0.35, 0.45, 0.55, 0.7][rng.usize(..7)];
-        let tint = Vec3::ONE.lerp(rgb(200, 215, 255), 0.3 * rng.f32()).lerp(rgb(255, 230, 190), 0.3 * rng.f32());
+        let tint =
+            Vec3::ONE.lerp(rgb(200, 215, 255), 0.3 * rng.f32()).lerp(rgb(255, 230, 190), 0.3 * rng.f32());
         let grown = fire.height * if flames { 0.55 } else { 0.1 };
         let indoors = self.site.place.indoors();
         Plume {

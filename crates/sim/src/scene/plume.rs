@@ -5,10 +5,10 @@
 
 use glam::{Vec2, Vec3};
 
-use super::Extent;
 use super::canvas::Canvas;
 use super::light::Light;
 use super::noise::{fbm3, lattice_of, smoothstep};
+use super::picture::{Picture, Seen};
 use super::view::View;
 
 /// A source of smoke, steam or dust.
@@ -40,9 +40,6 @@ pub struct Plume {
 /// The field is made for every other pixel: it has no sharp edges.
 const STEP: usize = 2;
 const PUFFS_MAX: usize = 90;
-/// Smoke that changes a pixel by less than this share of white can't be told from none.
-const VISIBLE: f32 = 0.055;
-
 /// Memory to paint plumes in, kept from frame to frame.
 #[derive(Debug, Default)]
 pub struct Field {
@@ -94,7 +91,8 @@ impl Plume {
         let gust = 1.0 + 0.5 * draw(1);
         let way = Vec3::Y * rise + self.wind * (age * gust);
         let swirl = Vec3::new(draw(2), draw(3) * 0.5, draw(4)) * (self.radius + 0.16 * way.length());
-        let radius = self.radius * (0.75 + 0.5 * (draw(5) + 0.5)) * strength.sqrt() + self.spread * way.length();
+        let radius =
+            self.radius * (0.75 + 0.5 * (draw(5) + 0.5)) * strength.sqrt() + self.spread * way.length();
         let young = 1.0 - age / self.life;
         let fresh = smoothstep(0.0, 0.06, age / self.life);
         // The same smoke in a larger puff is thinner.
@@ -112,8 +110,8 @@ impl Plume {
         light: &Light,
         t: f32,
         field: &mut Field,
-        picture: &mut [Vec3],
-        seen: &mut Extent,
+        picture: &mut Picture,
+        seen: &mut Seen,
     ) {
         let Some((low, high)) = field.gather(self, canvas, view, t) else { return };
         let shine = light.sky + light.sun * 0.55;
@@ -155,8 +153,8 @@ impl Plume {
         canvas: &Canvas,
         (x, y): (usize, usize),
         veil: &Veil,
-        picture: &mut [Vec3],
-        seen: &mut Extent,
+        picture: &mut Picture,
+        seen: &mut Seen,
     ) {
         for y in y..(y + STEP).min(canvas.height) {
             for x in x..(x + STEP).min(canvas.width) {
@@ -164,11 +162,9 @@ impl Plume {
                 if canvas.depth[index] < veil.depth {
                     continue;
                 }
-                let before = picture[index];
-                picture[index] = before.lerp(veil.light, veil.alpha);
-                let change = (display(picture[index]) - display(before)).abs();
-                if change > VISIBLE && veil.alpha > 0.12 {
-                    seen.add(x, y);
+                let change = picture.cover(index, veil.alpha, veil.light * veil.alpha);
+                if veil.alpha > 0.12 {
+                    seen.look((x, y), change);
                 }
             }
         }
@@ -179,11 +175,6 @@ struct Veil {
     alpha: f32,
     depth: f32,
     light: Vec3,
-}
-
-/// About how bright light looks, 0..1.
-fn display(light: Vec3) -> f32 {
-    light.dot(Vec3::new(0.25, 0.6, 0.15)).clamp(0.0, 1.5).sqrt()
 }
 
 impl Field {
@@ -214,7 +205,8 @@ impl Field {
         let area = canvas.area(at - reach, at + reach);
         for y in (area.y.0 & !1..area.y.1).step_by(STEP) {
             for x in (area.x.0 & !1..area.x.1).step_by(STEP) {
-                let near = (Vec2::new(x as f32 + 1.0, y as f32 + 1.0) - at).length_squared() / (reach * reach);
+                let near =
+                    (Vec2::new(x as f32 + 1.0, y as f32 + 1.0) - at).length_squared() / (reach * reach);
                 if near >= 1.0 {
                     continue;
                 }

@@ -7,10 +7,11 @@ use glam::Vec3;
 use super::actors::Kind;
 use super::canvas::Canvas;
 use super::lens::{Developer, display};
+use super::picture::{Extent, Picture, Seen};
 use super::plot::Scene;
 use super::plume::Field;
 use super::view::View;
-use super::{Bbox, Class, Extent};
+use super::{Bbox, Class};
 
 /// A painted moment.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,11 @@ const SIDE_MIN: f32 = 0.017;
 const SEEN_MIN: f32 = 0.22;
 /// Nor one that differs from what is behind it by less than this, of white.
 const CONTRAST_MIN: f32 = 0.035;
+/// Behind smoke or flames that let less than this through, nothing is seen.
+const CLEAR_MIN: f32 = 0.35;
+/// Smoke and flames are where they change the brightness by this much, of white.
+const SMOKE_LEAST: f32 = 0.06;
+const FLAME_LEAST: f32 = 0.12;
 
 /// One camera of a scene. Memory is kept from frame to frame.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ pub struct Shot {
     backdrop: Canvas,
     behind: Vec<Vec3>,
     canvas: Canvas,
-    picture: Vec<Vec3>,
+    picture: Picture,
     exposed: Vec<Vec3>,
     field: Field,
     developer: Developer,
@@ -78,7 +84,7 @@ impl Shot {
             backdrop,
             behind,
             view,
-            picture: Vec::new(),
+            picture: Picture::default(),
             exposed: Vec::new(),
             field: Field::default(),
             developer,
@@ -95,9 +101,9 @@ impl Shot {
         for (n, offset) in moments.iter().enumerate() {
             self.moment(t + offset, n == 0);
             if n == 0 {
-                self.exposed.clone_from(&self.picture);
+                self.exposed.clone_from(&self.picture.light);
             } else {
-                self.exposed.iter_mut().zip(&self.picture).for_each(|(sum, p)| *sum += *p);
+                self.exposed.iter_mut().zip(&self.picture.light).for_each(|(sum, p)| *sum += *p);
             }
         }
         let share = 1.0 / moments.len() as f32;
@@ -121,30 +127,31 @@ impl Shot {
             fire.light_up(canvas, view, t);
         }
         self.developer.lens.flood(canvas, view);
-        canvas.develop(light, &mut self.picture);
+        self.picture.take(canvas, light);
+        self.air(t, label);
         if label {
             self.label_actors(t);
         }
-        self.air(t, label);
     }
 
     /// Smoke, steam, dust, then flames, which shine through.
     fn air(&mut self, t: f32, label: bool) {
+        let gain = self.developer.gain();
         let Self { scene, view, canvas, field, picture, .. } = self;
         let light = &scene.site.light;
         for mist in &scene.mist {
-            mist.paint(canvas, view, light, t, field, picture, &mut Extent::default());
+            mist.paint(canvas, view, light, t, field, picture, &mut Seen::new(gain, SMOKE_LEAST));
         }
         let mut found = Vec::new();
         for smoke in &scene.smoke {
-            let mut seen = Extent::default();
+            let mut seen = Seen::new(gain, SMOKE_LEAST);
             smoke.paint(canvas, view, light, t, field, picture, &mut seen);
-            found.push((Class::Smoke, seen));
+            found.push((Class::Smoke, seen.extent));
         }
         for fire in &scene.fires {
-            let mut seen = Extent::default();
+            let mut seen = Seen::new(gain, FLAME_LEAST);
             fire.paint(canvas, view, light, t, picture, &mut seen);
-            found.push((Class::Fire, seen));
+            found.push((Class::Fire, seen.extent));
         }
         if label {
             for (class, seen) in merged(found) {
@@ -177,8 +184,11 @@ impl Shot {
         let gain = self.developer.gain();
         for (index, owner) in self.canvas.owner.iter().enumerate() {
             let Some(sight) = sights.get_mut(usize::from(*owner).wrapping_sub(1)) else { continue };
+            if self.picture.clear[index] < CLEAR_MIN {
+                continue;
+            }
             sight.extent.add(index % self.canvas.width, index / self.canvas.width);
-            let (here, behind) = (self.picture[index] * gain, self.behind[index] * gain);
+            let (here, behind) = (self.picture.light[index] * gain, self.behind[index] * gain);
             sight.contrast += (display(here) - display(behind)).abs();
         }
         sights

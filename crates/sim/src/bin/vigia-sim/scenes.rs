@@ -177,5 +177,9 @@ fn place(text: &str) -> Result<vigia_sim::scene::place::Place, String> {
 fn sides(text: &str) -> Result<(u32, u32), &'static str> {
     let sides = stage::sides(text).ok_or("WIDTHxHEIGHT is expected")?;
     let fine = |side| (16..=4096).contains(&side) && side % 8 == 0;
-    if fine(sides.0) && fine(sides.1) { Ok(sides) } else { Err("sides must be multiples of 8 from 16 to 4096") }
+    if fine(sides.0) && fine(sides.1) {
+        Ok(sides)
+    } else {
+        Err("sides must be multiples of 8 from 16 to 4096")
+    }
 }
