@@ -4,8 +4,9 @@ use gst_video::VideoInfo;
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 
-/// One decoded picture. Holding it holds a buffer of the decoder's pool: let go early.
-#[derive(Debug)]
+/// One decoded picture. Holding it, or a clone of it, holds a buffer of the decoder's pool: let go
+/// early.
+#[derive(Debug, Clone)]
 pub struct Frame {
     /// Room or camera number, bound to the stream for life.
     pub source_id: u32,
@@ -21,7 +22,7 @@ pub struct Frame {
 }
 
 /// Where the pixels are. Device memory (NVMM, CUDA) joins here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Surface {
     /// Host memory, planar or semi-planar YUV.
     System { buffer: gst::Buffer, info: VideoInfo },

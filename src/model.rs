@@ -10,6 +10,7 @@ use vigia_core::config::{Config, Engine as Choice, Pace, Stream};
 use crate::clock;
 use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode, Precision};
 use crate::detect::manifest::{self, Located, ManifestError};
+use crate::detect::network::Network;
 use crate::detect::{DetectError, Detector, Suppression};
 
 /// A rate cap above this says nothing about the load: no common camera is faster.
@@ -80,7 +81,8 @@ pub fn load(config: &Config) -> Result<Loaded, ModelError> {
         detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
     };
     let model_id = located.manifest.id.clone();
-    let detector = Detector::new(engine, Arc::new(located.manifest), &streams, suppression)?;
+    let network = Network::new(engine, Arc::new(located.manifest), suppression);
+    let detector = Detector::new(network, &streams)?;
     Ok(Loaded { detector, model_id, engine: name, reason, mode })
 }
 

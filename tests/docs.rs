@@ -135,6 +135,7 @@ fn metrics_need_frames_and_have_the_documented_fields() {
         width: 1,
         height: 1,
         inference: std::time::Duration::from_millis(45),
+        generation: 1,
         model_id: "m",
         classes: &classes,
         detections: &[],

@@ -23,6 +23,7 @@ use vigia::clock;
 use vigia::detect::engine::{self, Engine, EngineOptions, Mode, Precision};
 use vigia::detect::import::{self, Wishes};
 use vigia::detect::manifest::{self, Located, Placement};
+use vigia::detect::network::Network;
 use vigia::detect::{Detected, Detector, Suppression};
 use vigia::frame::{Frame, Surface};
 use vigia_core::config::{Engine as Choice, Pace, Stream, StreamUri, Tracker, Transport};
@@ -214,7 +215,7 @@ fn stream(source_id: u32) -> Stream {
 
 fn detector(model: &Model, engine: Engine, streams: &[Stream]) -> Detector {
     let suppression = Suppression { iou: 0.45, detections_max: 300 };
-    Detector::new(engine, Arc::new(model.located.manifest.clone()), streams, suppression)
+    Detector::new(Network::new(engine, Arc::new(model.located.manifest.clone()), suppression), streams)
         .expect("the model is sound")
 }
 

@@ -26,6 +26,7 @@ use vigia::camera::latest::Latest;
 use vigia::clock;
 use vigia::detect::engine::{self, EngineOptions, Mode, Precision};
 use vigia::detect::manifest::{self, Located};
+use vigia::detect::network::Network;
 use vigia::detect::{Detector, Suppression};
 use vigia::frame::{Frame, Surface};
 use vigia_core::config::{Engine as Choice, Pace, Stream, StreamUri, Tracker, Transport};
@@ -425,7 +426,7 @@ fn detector(model: &Located, choice: Choice, openvino_dir: Option<PathBuf>) -> D
         enabled: true,
     };
     let suppression = Suppression { iou: 0.45, detections_max: 300 };
-    Detector::new(engine, Arc::new(model.manifest.clone()), &[stream], suppression)
+    Detector::new(Network::new(engine, Arc::new(model.manifest.clone()), suppression), &[stream])
         .expect("the model is sound")
 }
 

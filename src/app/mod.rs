@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, never, select, tick};
 use serde_json::{Value, json};
 use thiserror::Error;
 use vigia_core::config::Config;
-use vigia_core::stream::StreamState;
+use vigia_core::stream::{Gate, StreamState};
 use vigia_core::time::Instant;
 
 use crate::camera::Report;
@@ -264,7 +264,7 @@ impl App {
         while self.outbox.counters().detection.queued > 0 && self.is_connected() && clock::now() < until {
             let _ = never::<()>().recv_timeout(Duration::from_millis(5));
         }
-        self.outbox.end_detections();
+        self.outbox.set_gate(Gate { all_closed: true, ..Gate::default() });
         let last = if failed { Status::Error } else { Status::Stopped };
         // Rates of an instance that is gone would look like those of one that works.
         let _ =

@@ -93,6 +93,11 @@ impl Feed {
         }
     }
 
+    /// Another rate from now on; the connection doesn't notice.
+    pub fn set_max_fps(&self, max_fps: f64) {
+        self.schedule.lock().cadence.set_max_fps(max_fps);
+    }
+
     /// A new connection: the decoder starts from nothing.
     pub fn begin(&self) {
         self.last_data.store(0, Ordering::Relaxed);

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Condvar, Mutex};
+use vigia_core::stream::Gate;
 
 use crate::frame::Frame;
 
@@ -23,6 +25,9 @@ struct Slots {
     /// Slots filled so far.
     turns: u64,
     closed: bool,
+    gate: Gate,
+    /// Who wants copies of frames, and how many more.
+    tap: Option<(Sender<Frame>, u32)>,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,22 @@ impl Slots {
         self.full.iter_mut().map(|s| &mut s.frame).find(|f| f.source_id == source_id)
     }
 
+    /// Whether a frame of this stream is wanted.
+    fn wants(&self, source_id: u32) -> bool {
+        !self.closed && !self.gate.is_closed(source_id)
+    }
+
+    /// A copy for who asked for one, to be sent without the lock.
+    fn copy(&mut self, frame: &Frame) -> Option<(Sender<Frame>, Frame)> {
+        let (tap, left) = self.tap.as_mut()?;
+        let tap = tap.clone();
+        *left -= 1;
+        if *left == 0 {
+            self.tap = None;
+        }
+        Some((tap, frame.clone()))
+    }
+
     fn fill(&mut self, frame: Frame) {
         self.turns += 1;
         self.full.push(Slot { turn: self.turns, frame });
@@ -49,9 +70,10 @@ impl Latest {
     /// whether that happened.
     pub fn put(&self, frame: Frame) -> bool {
         let mut slots = self.slots.lock();
-        if slots.closed {
+        if !slots.wants(frame.source_id) {
             return false;
         }
+        let copy = slots.copy(&frame);
         let old = match slots.of(frame.source_id) {
             Some(slot) => Some(std::mem::replace(slot, frame)),
             None => {
@@ -61,6 +83,7 @@ impl Latest {
         };
         drop(slots);
         self.filled.notify_one();
+        send(copy);
         old.is_some()
     }
 
@@ -68,17 +91,50 @@ impl Latest {
     /// up when `stop` says so (asked every 100 ms) or the detector is gone.
     pub fn put_wait(&self, frame: Frame, stop: impl Fn() -> bool) {
         let mut slots = self.slots.lock();
-        while slots.of(frame.source_id).is_some() {
+        while slots.of(frame.source_id).is_some() || slots.gate.is_closed(frame.source_id) {
             if slots.closed || stop() {
                 return;
             }
             self.emptied.wait_for(&mut slots, Duration::from_millis(100));
         }
         if !slots.closed {
+            let copy = slots.copy(&frame);
             slots.fill(frame);
             drop(slots);
             self.filled.notify_one();
+            send(copy);
         }
+    }
+
+    /// Takes frames only of the streams that `gate` lets through from now on; what waits of the
+    /// others is dropped.
+    pub fn set_gate(&self, gate: Gate) {
+        let mut slots = self.slots.lock();
+        let (dropped, kept) =
+            std::mem::take(&mut slots.full).into_iter().partition(|s| gate.is_closed(s.frame.source_id));
+        slots.full = kept;
+        slots.gate = gate;
+        drop(slots);
+        self.emptied.notify_all();
+        drop::<Vec<Slot>>(dropped);
+    }
+
+    /// Copies of the next `count` frames that come, of any stream. A new tap ends the old one.
+    #[must_use]
+    pub fn tap(&self, count: u32) -> Receiver<Frame> {
+        let (tap, copies) = bounded(count as usize);
+        self.slots.lock().tap = (count > 0).then_some((tap, count));
+        copies
+    }
+
+    /// Drops what waits of a stream that is gone.
+    pub fn forget(&self, source_id: u32) {
+        let mut slots = self.slots.lock();
+        let at = slots.full.iter().position(|s| s.frame.source_id == source_id);
+        let dropped = at.map(|at| slots.full.swap_remove(at));
+        drop(slots);
+        self.emptied.notify_all();
+        drop(dropped);
     }
 
     /// The frame of the stream that has waited longest. Waits up to `limit` for one.
@@ -103,6 +159,13 @@ impl Latest {
         self.filled.notify_all();
         self.emptied.notify_all();
         drop(frames);
+    }
+}
+
+/// A tap that is full or was left gets nothing.
+fn send(copy: Option<(Sender<Frame>, Frame)>) {
+    if let Some((tap, frame)) = copy {
+        let _ = tap.try_send(frame);
     }
 }
 
@@ -136,6 +199,25 @@ mod tests {
         let order: Vec<_> =
             std::iter::from_fn(|| latest.take(Duration::ZERO)).map(|f| (f.source_id, f.picture)).collect();
         assert_eq!(order, [(1, 3), (2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn a_gate_keeps_frames_out_and_a_tap_copies_what_gets_in() {
+        let latest = Latest::default();
+        let copies = latest.tap(2);
+        latest.put(frame(1, 0));
+        latest.put(frame(2, 0));
+        latest.set_gate(Gate { all_closed: false, closed: [1].into() });
+        latest.put(frame(1, 1));
+        latest.put(frame(2, 1));
+        let taken = |latest: &Latest| latest.take(Duration::ZERO).map(|f| (f.source_id, f.picture));
+        assert_eq!((taken(&latest), taken(&latest)), (Some((2, 1)), None));
+        let copied: Vec<_> = copies.try_iter().map(|f| (f.source_id, f.picture)).collect();
+        assert_eq!(copied, [(1, 0), (2, 0)]);
+        latest.set_gate(Gate::default());
+        latest.put(frame(1, 2));
+        latest.forget(1);
+        assert_eq!(taken(&latest), None);
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Camera {
         self.feed.counters.clone()
     }
 
+    /// Another rate from now on; the connection doesn't notice.
+    pub fn set_max_fps(&self, max_fps: f64) {
+        self.feed.set_max_fps(max_fps);
+    }
+
     /// Tells the camera to stop without waiting: several then stop side by side.
     pub fn stop(&mut self) {
         self.feed.stopped.store(true, Ordering::Release);

@@ -6,7 +6,10 @@
 
 pub mod engine;
 pub mod import;
+mod lane;
 pub mod manifest;
+pub mod network;
+pub mod orders;
 pub mod rten;
 pub mod surface;
 
@@ -16,27 +19,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use vigia_accel::preprocess::{Letterbox, PreprocessError, Preprocessor};
-use vigia_core::config::{Stream, Tracker as TrackerChoice};
-use vigia_core::detection::head::{Decoder, HeadError};
-use vigia_core::detection::{BBox, Detection, nms};
+use vigia_accel::preprocess::PreprocessError;
+use vigia_core::config::Stream;
+use vigia_core::detection::Detection;
+use vigia_core::detection::head::HeadError;
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
-use vigia_core::tracking::{Tracker, TrackerConfig};
 
 use crate::camera::latest::Latest;
 use crate::clock;
 use crate::frame::Frame;
-use engine::{Engine, EngineError};
-use manifest::Manifest;
+use engine::EngineError;
+use lane::Lane;
+use network::{Network, Placed};
+use orders::{Inbox, Orders};
 use surface::SurfaceError;
 
 /// This many failures in a row and the engine is given up.
 const FAILURES_MAX: u32 = 10;
 /// How long the thread waits for a frame before it looks whether it shall stop.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// What a tracker wants to see, whatever the stream's threshold is.
-const TRACKER_FLOOR: f32 = 0.1;
 
 /// What one frame gave. Borrows from the detector.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ pub struct Detected<'a> {
     pub height: u32,
     /// From the start of the request to its end.
     pub inference: Duration,
+    /// Of the model: rises when it is swapped.
+    pub generation: u64,
     pub model_id: &'a str,
     pub classes: &'a [String],
     pub detections: &'a [Detection],
@@ -87,30 +91,19 @@ pub struct Suppression {
     pub detections_max: usize,
 }
 
-/// The engine with everything it needs to turn frames into detections.
+/// A network with everything it needs to turn the frames of several streams into detections.
 #[derive(Debug)]
 pub struct Detector {
-    engine: Engine,
-    manifest: Arc<Manifest>,
-    decoder: Decoder,
-    suppression: Suppression,
+    network: Box<Network>,
+    generation: u64,
     lanes: BTreeMap<u32, Lane>,
     found: Vec<Detection>,
     jobs: VecDeque<Job>,
     free: Vec<usize>,
     failures: u32,
     dropped: Arc<std::sync::atomic::AtomicU64>,
-}
-
-/// What the detector keeps per stream.
-#[derive(Debug)]
-struct Lane {
-    pre: Preprocessor,
-    tracker: Option<Tracker>,
-    confidence: f32,
-    /// By class id; empty keeps all.
-    keep: Vec<bool>,
-    frame_id: u64,
+    orders: Orders,
+    inbox: Inbox,
 }
 
 /// A request in flight.
@@ -123,39 +116,36 @@ struct Job {
     captured: Utc,
     captured_at: Instant,
     pts_ms: f64,
-    letterbox: Letterbox,
-    width: u32,
-    height: u32,
+    placed: Placed,
 }
 
 impl Detector {
     /// # Errors
     /// [`DetectError::Preprocess`] if the manifest asks for an impossible input.
-    pub fn new(
-        engine: Engine,
-        manifest: Arc<Manifest>,
-        streams: &[Stream],
-        suppression: Suppression,
-    ) -> Result<Self, DetectError> {
-        let (width, height) = (manifest.input.width as usize, manifest.input.height as usize);
-        let decoder = Decoder::new(manifest.head, manifest.classes.len(), width, height);
+    pub fn new(network: Network, streams: &[Stream]) -> Result<Self, DetectError> {
         let lanes = streams
             .iter()
-            .map(|s| Ok((s.source_id, Lane::new(s, &manifest)?)))
+            .map(|s| Ok((s.source_id, Lane::new(s, &network.manifest)?)))
             .collect::<Result<_, PreprocessError>>()?;
-        let free = (0..engine.slots()).rev().collect();
+        let (orders, inbox) = orders::way();
         Ok(Self {
-            engine,
-            manifest,
-            decoder,
-            suppression,
+            free: (0..network.engine.slots()).rev().collect(),
+            network: Box::new(network),
+            generation: 1,
             lanes,
             found: Vec::new(),
             jobs: VecDeque::new(),
-            free,
             failures: 0,
             dropped: Arc::default(),
+            orders,
+            inbox,
         })
+    }
+
+    /// The way to change it while it works.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     /// Frames that gave no result because something failed.
@@ -175,10 +165,20 @@ impl Detector {
         mut emit: impl FnMut(&Detected),
     ) -> Result<(), DetectError> {
         while !stop.load(Ordering::Acquire) {
+            while let Ok((order, answer)) = self.inbox.try_recv() {
+                self.drain(&mut emit)?;
+                // Who gave it may have left.
+                let _ = answer.send(self.carry_out(order));
+            }
             self.step(frames, PATIENCE, &mut emit)?;
         }
+        self.drain(&mut emit)
+    }
+
+    /// Finishes what is in flight.
+    fn drain(&mut self, emit: &mut impl FnMut(&Detected)) -> Result<(), DetectError> {
         while !self.jobs.is_empty() {
-            self.finish(&mut emit)?;
+            self.finish(emit)?;
         }
         Ok(())
     }
@@ -214,15 +214,10 @@ impl Detector {
         Ok(true)
     }
 
-    /// Writes the frame into the slot's input and starts it; the frame is free afterwards.
     fn begin(&mut self, slot: usize, frame: &Frame) -> Result<Option<Job>, FrameError> {
         // A stream that was removed while its last frame was on its way.
         let Some(lane) = self.lanes.get_mut(&frame.source_id) else { return Ok(None) };
-        let input = self.engine.input(slot)?;
-        let (letterbox, width, height) = surface::with_image(&frame.surface, |image| {
-            Ok((lane.pre.run(image, input)?, image.width(), image.height()))
-        })?;
-        self.engine.start(slot)?;
+        let placed = self.network.begin(slot, frame, &mut lane.pre)?;
         Ok(Some(Job {
             slot,
             started: clock::now(),
@@ -231,9 +226,7 @@ impl Detector {
             captured: frame.captured,
             captured_at: frame.captured_at,
             pts_ms: frame.pts_ms,
-            letterbox,
-            width,
-            height,
+            placed,
         }))
     }
 
@@ -242,25 +235,12 @@ impl Detector {
         let Some(job) = self.jobs.pop_front() else { return Ok(()) };
         self.free.push(job.slot);
         let Some(lane) = self.lanes.get_mut(&job.source_id) else { return Ok(()) };
-        let floor = lane.floor();
-        let (decoder, found) = (&mut self.decoder, &mut self.found);
-        let decoded = self
-            .engine
-            .wait(job.slot, |outputs| decoder.decode(outputs, floor, found))
-            .map_err(FrameError::from)
-            .and_then(|r| r.map_err(FrameError::from));
+        let done = self.network.finish(job.slot, job.placed, lane.floor(), &mut self.found);
         let inference = clock::now().since(job.started);
-        if let Err(e) = decoded {
+        if let Err(e) = done {
             return self.failed(job.source_id, e);
         }
         self.failures = 0;
-        if self.manifest.head.needs_nms() {
-            nms::suppress(&mut self.found, self.suppression.iou, self.suppression.detections_max);
-        } else {
-            self.found.sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
-            self.found.truncate(self.suppression.detections_max);
-        }
-        to_frame(&mut self.found, &job);
         lane.label(job.captured_at, &mut self.found);
         lane.frame_id += 1;
         emit(&Detected {
@@ -270,11 +250,12 @@ impl Detector {
             captured: job.captured,
             captured_at: job.captured_at,
             pts_ms: job.pts_ms,
-            width: job.width,
-            height: job.height,
+            width: job.placed.width,
+            height: job.placed.height,
             inference,
-            model_id: &self.manifest.id,
-            classes: &self.manifest.classes,
+            generation: self.generation,
+            model_id: &self.network.manifest.id,
+            classes: &self.network.manifest.classes,
             detections: &self.found,
         });
         Ok(())
@@ -285,49 +266,5 @@ impl Detector {
         self.failures += 1;
         tracing::error!(component = "detect", event = "frame_failed", source_id, %error, "a frame gave no result");
         if self.failures >= FAILURES_MAX { Err(DetectError::Engine(error)) } else { Ok(()) }
-    }
-}
-
-/// From tensor pixels to frame pixels, clipped to the frame.
-#[expect(clippy::cast_precision_loss, reason = "frame sides are far below 2^24")]
-fn to_frame(found: &mut [Detection], job: &Job) {
-    for d in found {
-        let (x1, y1) = job.letterbox.to_frame(d.bbox.x1, d.bbox.y1);
-        let (x2, y2) = job.letterbox.to_frame(d.bbox.x2, d.bbox.y2);
-        d.bbox = BBox { x1, y1, x2, y2 }.clipped(job.width as f32, job.height as f32);
-    }
-}
-
-impl Lane {
-    fn new(stream: &Stream, manifest: &Manifest) -> Result<Self, PreprocessError> {
-        let keep = match stream.classes.as_slice() {
-            [] => Vec::new(),
-            names => manifest.classes.iter().map(|c| names.contains(c)).collect(),
-        };
-        Ok(Self {
-            pre: Preprocessor::new(manifest.tensor_spec())?,
-            tracker: match stream.tracker {
-                TrackerChoice::None => None,
-                TrackerChoice::ByteTrack => Some(Tracker::new(TrackerConfig::default())),
-            },
-            confidence: stream.confidence,
-            keep,
-            frame_id: 0,
-        })
-    }
-
-    /// A tracker follows weak detections that the stream does not report.
-    fn floor(&self) -> f32 {
-        if self.tracker.is_some() { self.confidence.min(TRACKER_FLOOR) } else { self.confidence }
-    }
-
-    fn label(&mut self, now: Instant, found: &mut Vec<Detection>) {
-        if !self.keep.is_empty() {
-            found.retain(|d| self.keep.get(usize::from(d.class_id)) == Some(&true));
-        }
-        if let Some(tracker) = &mut self.tracker {
-            tracker.update(now, found);
-            found.retain(|d| d.confidence >= self.confidence);
-        }
     }
 }

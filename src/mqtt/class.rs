@@ -44,6 +44,8 @@ pub enum Refused {
     TooLarge(usize),
     #[error("{0}")]
     Topic(#[from] TopicError),
+    #[error("stream {0} is paused")]
+    Gated(u32),
     #[error("the link is shutting down")]
     Closed,
 }

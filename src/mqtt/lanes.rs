@@ -3,12 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use vigia_core::stream::Gate;
+
 use super::class::{Class, ClassCounters, Counters, Refused};
 use super::config::{Limits, Qos};
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) class: Class,
+    /// Of a detection: its place among all detections. Of another message: it is sent only after
+    /// every detection up to this place, 0 for none.
+    pub(super) place: u64,
     pub(super) topic: Arc<str>,
     pub(super) payload: Vec<u8>,
     pub(super) qos: Qos,
@@ -45,7 +50,9 @@ pub(super) struct Lanes {
     accounts: [ClassCounters; 4],
     dropped_by_source: Vec<(u32, u64)>,
     open: bool,
-    detections_open: bool,
+    gate: Gate,
+    /// Detections offered so far.
+    places: u64,
 }
 
 impl Lanes {
@@ -61,7 +68,8 @@ impl Lanes {
             accounts: [ClassCounters::default(); 4],
             dropped_by_source: Vec::new(),
             open: true,
-            detections_open: true,
+            gate: Gate::default(),
+            places: 0,
         }
     }
 
@@ -90,17 +98,24 @@ impl Lanes {
         self.count_drop(class);
     }
 
-    fn place(&mut self, entry: Entry) -> Result<Option<Entry>, (Refused, Entry)> {
+    fn place(&mut self, mut entry: Entry) -> Result<Option<Entry>, (Refused, Entry)> {
         match entry.class {
             Class::Ack | Class::Status => {
                 if self.urgent_owned() >= self.limits.urgent_len_max {
                     return Err((Refused::Full(self.limits.urgent_len_max), entry));
                 }
+                if entry.place > 0 {
+                    entry.place = self.places;
+                }
                 self.urgent.push_back(entry);
                 Ok(None)
             }
-            Class::Detection { .. } if !self.detections_open => Err((Refused::Closed, entry)),
+            Class::Detection { source_id } if self.gate.is_closed(source_id) => {
+                Err((Refused::Gated(source_id), entry))
+            }
             Class::Detection { .. } => {
+                self.places += 1;
+                entry.place = self.places;
                 let full = self.detections.len() >= self.limits.queue_len_max;
                 let oldest = if full { self.detections.pop_front() } else { None };
                 self.detections.push_back(entry);
@@ -135,7 +150,7 @@ impl Lanes {
             self.take_latest()
         } else if detection_waits && self.detection_passed_over >= PASSED_OVER_MAX {
             self.detections.pop_front()
-        } else if !self.urgent.is_empty() {
+        } else if self.urgent_may_go() {
             self.urgent.pop_front()
         } else if detection_waits {
             self.detections.pop_front()
@@ -162,6 +177,12 @@ impl Lanes {
         Some(entry)
     }
 
+    /// Whether the first urgent message has no detection before it that it must follow.
+    fn urgent_may_go(&self) -> bool {
+        let Some(first) = self.urgent.front() else { return false };
+        self.detections.front().is_none_or(|oldest| oldest.place > first.place)
+    }
+
     fn take_latest(&mut self) -> Option<Entry> {
         let len = self.latest.len();
         let at = (0..len).map(|i| (self.latest_next + i) % len).find(|&i| self.latest[i].entry.is_some())?;
@@ -181,8 +202,8 @@ impl Lanes {
                 self.urgent.push_front(entry);
                 None
             }
-            Class::Detection { .. }
-                if !self.detections_open || self.detections.len() >= self.limits.queue_len_max =>
+            Class::Detection { source_id }
+                if self.gate.is_closed(source_id) || self.detections.len() >= self.limits.queue_len_max =>
             {
                 Some(entry)
             }
@@ -226,11 +247,21 @@ impl Lanes {
         }
     }
 
-    /// Drops every waiting detection and takes no more. Gives back one of their buffers per call
-    /// until there is none.
-    pub(super) fn end_detections(&mut self) -> Option<Vec<u8>> {
-        self.detections_open = false;
-        self.detections.pop_front().map(|entry| self.drop_queued(entry))
+    /// Lets only the detections that `gate` lets through pass from now on.
+    pub(super) fn set_gate(&mut self, gate: Gate) {
+        self.gate = gate;
+    }
+
+    /// Drops a waiting detection that the gate doesn't let through, and gives back its buffer;
+    /// nothing if there is none.
+    pub(super) fn drop_gated(&mut self) -> Option<Vec<u8>> {
+        let gate = &self.gate;
+        let gated = |entry: &Entry| match entry.class {
+            Class::Detection { source_id } => gate.is_closed(source_id),
+            Class::Ack | Class::Status | Class::Latest => false,
+        };
+        let at = self.detections.iter().position(gated)?;
+        self.detections.remove(at).map(|entry| self.drop_queued(entry))
     }
 
     /// Refuses whatever is offered from now on.

@@ -5,7 +5,14 @@ fn limits(n: usize) -> Limits {
 }
 
 fn entry(class: Class, topic: &str, tag: u8) -> Entry {
-    Entry { class, topic: Arc::from(topic), payload: vec![tag], qos: Qos::AtLeastOnce, retain: false }
+    Entry {
+        class,
+        place: 0,
+        topic: Arc::from(topic),
+        payload: vec![tag],
+        qos: Qos::AtLeastOnce,
+        retain: false,
+    }
 }
 
 fn tags(lanes: &mut Lanes) -> Vec<u8> {
@@ -108,19 +115,62 @@ fn books_balance_under_random_calls() {
     }
 }
 
+fn all_closed() -> Gate {
+    Gate { all_closed: true, ..Gate::default() }
+}
+
 #[test]
-fn after_the_end_of_detections_only_other_classes_go_out() {
+fn a_closed_gate_lets_no_detection_out_whatever_its_way() {
     let mut lanes = Lanes::new(limits(8));
     let detection = || entry(Class::Detection { source_id: 7 }, "d", 1);
     assert!(lanes.offer(detection()).0.is_ok());
     let flying = lanes.take(false).expect("one waits");
     assert!(lanes.offer(detection()).0.is_ok());
-    assert!(lanes.end_detections().is_some() && lanes.end_detections().is_none());
-    assert_eq!(lanes.offer(detection()).0, Err(Refused::Closed));
+    lanes.set_gate(all_closed());
+    assert!(lanes.drop_gated().is_some() && lanes.drop_gated().is_none());
+    assert_eq!(lanes.offer(detection()).0, Err(Refused::Gated(7)));
     assert!(lanes.put_back(flying, true).is_some(), "not even what comes back from a lost link");
     assert!(lanes.offer(entry(Class::Status, "s", 9)).0.is_ok());
     assert_eq!(tags(&mut lanes), [9]);
     let counters = lanes.counters();
     assert_eq!((counters.detection.dropped, counters.dropped_by_source), (3, vec![(7, 3)]));
     assert!(counters.detection.balanced());
+    lanes.set_gate(Gate::default());
+    assert!(lanes.offer(detection()).0.is_ok(), "open again");
+}
+
+#[test]
+fn a_gate_for_one_stream_leaves_the_others_alone() {
+    let mut lanes = Lanes::new(limits(8));
+    for (source_id, tag) in [(1, 1), (2, 2), (1, 3), (2, 4)] {
+        assert!(lanes.offer(entry(Class::Detection { source_id }, "d", tag)).0.is_ok());
+    }
+    lanes.set_gate(Gate { all_closed: false, closed: [1].into() });
+    assert_eq!(std::iter::from_fn(|| lanes.drop_gated()).count(), 2);
+    assert_eq!(tags(&mut lanes), [2, 4]);
+}
+
+/// What an acknowledgement says of the detections before it must be true on the wire.
+#[test]
+fn a_message_behind_detections_goes_out_after_all_of_them() {
+    let behind = |tag| Entry { place: 1, ..entry(Class::Ack, "a", tag) };
+    let detection = |tag| entry(Class::Detection { source_id: 0 }, "d", tag);
+    let mut lanes = Lanes::new(limits(8));
+    for tag in [1, 2] {
+        assert!(lanes.offer(detection(tag)).0.is_ok());
+    }
+    let flying = lanes.take(false).expect("two wait");
+    for entry in [behind(10), detection(3), behind(11), entry(Class::Status, "s", 12)] {
+        assert!(lanes.offer(entry).0.is_ok());
+    }
+    assert!(lanes.take(true).is_none(), "urgent, but not before what it speaks of");
+    assert!(lanes.put_back(flying, true).is_none(), "a detection that the broker may not have");
+    assert_eq!(tags(&mut lanes), [1, 2, 10, 3, 11, 12]);
+    for tag in [1, 2] {
+        assert!(lanes.offer(detection(tag)).0.is_ok());
+    }
+    assert!(lanes.offer(behind(10)).0.is_ok());
+    lanes.set_gate(all_closed());
+    assert_eq!(std::iter::from_fn(|| lanes.drop_gated()).count(), 2);
+    assert_eq!(tags(&mut lanes), [10], "dropped detections hold nothing up");
 }

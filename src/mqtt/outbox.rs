@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
+use vigia_core::stream::Gate;
 
 use super::class::{Class, Counters, Refused};
 use super::config::{Limits, Qos};
@@ -50,6 +51,17 @@ impl Outbox {
         retain: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Refused> {
+        self.offer(class, topic, (qos, retain), 0, write)
+    }
+
+    fn offer(
+        &self,
+        class: Class,
+        topic: &Arc<str>,
+        (qos, retain): (Qos, bool),
+        place: u64,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Refused> {
         if let Err(why) = topic::check_name(topic) {
             self.0.lanes.lock().refuse(class);
             return Err(why.into());
@@ -61,7 +73,7 @@ impl Outbox {
             self.0.lanes.lock().refuse(class);
             return Err(Refused::TooLarge(len));
         }
-        let entry = Entry { class, topic: Arc::clone(topic), payload, qos, retain };
+        let entry = Entry { class, place, topic: Arc::clone(topic), payload, qos, retain };
         let (verdict, spare) = self.0.lanes.lock().offer(entry);
         if let Some(buffer) = spare {
             self.recycle(buffer);
@@ -70,11 +82,29 @@ impl Outbox {
         verdict
     }
 
-    /// From now on no detection is handed to the broker any more: those that wait are dropped and
-    /// counted. What was handed over before is on the wire before anything published after.
-    pub fn end_detections(&self) {
+    /// As [`Self::publish`], for a message that states something of the detections so far: it goes
+    /// out after all of them, or after they were dropped.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub fn publish_behind(
+        &self,
+        class: Class,
+        topic: &Arc<str>,
+        qos: Qos,
+        retain: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Refused> {
+        self.offer(class, topic, (qos, retain), 1, write)
+    }
+
+    /// From now on only the detections that `gate` lets through are handed to the broker; those that
+    /// wait are dropped and counted. What was handed over before is on the wire before anything
+    /// that is published after.
+    pub fn set_gate(&self, gate: Gate) {
+        self.0.lanes.lock().set_gate(gate);
         loop {
-            let buffer = self.0.lanes.lock().end_detections();
+            let buffer = self.0.lanes.lock().drop_gated();
             match buffer {
                 Some(buffer) => self.recycle(buffer),
                 None => return,

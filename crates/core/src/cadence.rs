@@ -29,6 +29,15 @@ impl Cadence {
         self.interval
     }
 
+    /// Another rate from now on, counted from the last frame taken: a stream that gets faster does
+    /// not wait out its old interval.
+    pub fn set_max_fps(&mut self, max_fps: f64) {
+        let interval = interval_of(max_fps);
+        let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        self.due = self.due.map(|due| Instant(due.0.saturating_sub(nanos(self.interval))).after(interval));
+        self.interval = interval;
+    }
+
     /// Whether a frame captured at `now` is due. A little early (an eighth of the interval, at
     /// most [`EARLY_MAX`]) is in time.
     #[must_use]
@@ -170,6 +179,20 @@ mod tests {
         ] {
             let got = taken(camera, jitter, max, seconds);
             assert!(got.abs_diff(want) <= 1, "{camera} fps, max {max}: {got}, want {want}");
+        }
+    }
+
+    /// Spec nvr 2.6: `set_fps` is live.
+    #[test]
+    fn a_new_rate_counts_from_the_last_frame_taken() {
+        // from, to, at once; when the next frame is due after the one taken at 0
+        for (from, to, due_ms) in [(0.05, 10.0, 100), (10.0, 0.5, 2_000), (1.0, 1.0, 1_000)] {
+            let mut cadence = Cadence::new(from);
+            assert!(cadence.take(ms(0)));
+            cadence.set_max_fps(to);
+            let first = (1..30_000).find(|t| cadence.is_due(ms(*t)));
+            let early = (due_ms / 8).min(50);
+            assert_eq!(first, Some(due_ms - early), "{from} -> {to}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a stream is doing, and why it is not running.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::fmt;
 
@@ -19,6 +20,20 @@ pub enum StreamState {
     Reconnecting { cause: Cause },
     /// A file that does not loop was read to its end.
     Ended,
+}
+
+/// Whose frames and detections may pass: closed while a stream is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gate {
+    pub all_closed: bool,
+    pub closed: BTreeSet<u32>,
+}
+
+impl Gate {
+    #[must_use]
+    pub fn is_closed(&self, source_id: u32) -> bool {
+        self.all_closed || self.closed.contains(&source_id)
+    }
 }
 
 /// Why a stream is down: a code for programs, a sentence for people.

@@ -168,6 +168,18 @@ impl Tracker {
         self.frame_at = None;
     }
 
+    /// Another model names the classes from now on: objects keep their identity under the class id
+    /// that `renamed` gives for their old one; those of a class that is gone are forgotten.
+    pub fn rename_classes(&mut self, renamed: impl Fn(u16) -> Option<u16>) {
+        self.tracks.retain_mut(|track| match renamed(track.class_id) {
+            Some(class_id) => {
+                track.class_id = class_id;
+                true
+            }
+            None => false,
+        });
+    }
+
     /// Number of objects with an identity that were found in the last frame.
     #[must_use]
     pub fn active(&self) -> usize {

@@ -301,6 +301,17 @@ fn content(frame: &[Detection]) -> Vec<Content> {
     all
 }
 
+/// A model swap: the same thing may have another class id afterwards.
+#[test]
+fn identities_outlive_new_class_ids() {
+    let mut t = tracker();
+    let other = |x: f32| Detection { class_id: 1, ..seen(x, SURE) };
+    assert_eq!(labels(&mut t, 0, [seen(100.0, SURE), other(600.0)]), [Some(1), Some(2)]);
+    t.rename_classes(|class_id| (class_id == 0).then_some(7));
+    let renamed = |x: f32| Detection { class_id: 7, ..seen(x, SURE) };
+    assert_eq!(labels(&mut t, 33, [renamed(100.0), other(600.0)]), [Some(1), None]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]

@@ -19,9 +19,11 @@ fn lattice(seed: u32, x: i32, y: i32, z: i32) -> f32 {
 /// The lattice cell of a coordinate and the smoothed place within it.
 #[allow(clippy::cast_possible_truncation, reason = "a saturated lattice coordinate is still one")]
 fn cell(v: f32) -> (i32, f32) {
-    let floor = v.floor();
-    let t = v - floor;
-    (floor as i32, t * t * (3.0 - 2.0 * t))
+    // Without SSE 4.1 a call of `floor` costs more than the rest of the noise.
+    let whole = v as i32;
+    let floor = if v < whole as f32 { whole - 1 } else { whole };
+    let t = v - floor as f32;
+    (floor, t * t * (3.0 - 2.0 * t))
 }
 
 fn mix(a: f32, b: f32, t: f32) -> f32 {
