@@ -25,7 +25,7 @@ from net import size  # noqa: E402
 from plot import write_curves  # noqa: E402
 from train import pick_device, train  # noqa: E402
 
-STEPS, QUICK_STEPS = 12000, 40
+STEPS, QUICK_STEPS = 10000, 40
 
 
 def arguments():

@@ -37,7 +37,7 @@ pub fn i420(rgb: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
 }
 
 /// `zero` and the sum of products, shifted by 16 bits, and by 2 more for a sum of four pixels.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+#[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
 fn level(zero: i32, weights: [i32; 3], [r, g, b]: [i32; 3], shift: u32) -> u8 {
     let sum = weights[0] * r + weights[1] * g + weights[2] * b;
     let half = HALF << (shift - 16);

@@ -16,12 +16,12 @@ use signal_hook::{consts::SIGINT, consts::SIGTERM, iterator::Signals};
 use vigia_sim::{Camera, RtspServer};
 
 /// What the cameras show, in the order of the rooms: a fire from two sides, traffic, and much that
-/// looks like fire. Small and slow enough for two cores that also run vigia.
+/// looks like fire, with seeds that no model was trained with. Small and slow enough for two cores that also run vigia.
 const CAMERAS: [&str; 4] = [
-    "scene:1:fire:cam=0:place=yard:640x360@5",
-    "scene:1:fire:cam=1:place=yard:640x360@5",
-    "scene:2:quiet:place=street:640x360@5",
-    "scene:3:friends:place=quay:640x360@5",
+    "scene:9000000101:fire:cam=0:place=farm:640x360@5",
+    "scene:9000000101:fire:cam=1:place=farm:640x360@5",
+    "scene:9000000100:quiet:place=street:640x360@5",
+    "scene:9000000108:friends:place=garage:640x360@5",
 ];
 
 #[derive(Debug, Parser)]
