@@ -1,11 +1,13 @@
 //! `make bench`: this machine against a world of cameras, with a real broker. JSON at the end.
 //!
-//! BENCH=path,cameras,latency,drops chooses parts; BENCH_SECONDS is how long the cameras run
-//! (60), BENCH_DROPS how many connections are broken (10000).
+//! BENCH=path,cameras,latency,drops,model chooses parts; BENCH_SECONDS is how long the cameras run
+//! (60), BENCH_DROPS how many connections are broken (10000), SHARE how much of what there is the
+//! model looks at (1). Only `model` works without the clips and models in ../shared.
 
 #[path = "../tests/support/broker.rs"]
 #[allow(dead_code, reason = "shared with the tests of the link")]
 mod broker;
+mod model;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,33 +29,42 @@ const VIGIA: &str = env!("CARGO_BIN_EXE_vigia");
 fn main() {
     let shared = std::env::var_os("VIGIA_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join(shared);
-    if !shared.join(CLIP).exists() {
-        eprintln!("SKIPPED: there are no clips and models in {}", shared.display());
-        return;
-    }
     gst::init().expect("GStreamer");
-    let models = tempfile::tempdir().expect("a folder");
-    for model in ["yolox_nano", "yolo11n-untrained"] {
-        let onnx = shared.join("models").join(format!("{model}.onnx"));
-        let mut import = Command::new(VIGIA);
-        import.args(["model", "import"]).arg(onnx).arg("--models-dir").arg(models.path());
-        assert!(import.status().expect("vigia").success());
-    }
     let parts = std::env::var("BENCH").unwrap_or_else(|_| "path,cameras,latency,drops".into());
+    let models = tempfile::tempdir().expect("a folder");
+    let has_models = shared.join(CLIP).exists();
+    if has_models && parts != "model" {
+        import(&shared, models.path());
+    }
     let mut all = Map::new();
     for part in parts.split(',') {
+        if part != "model" && !has_models {
+            eprintln!("SKIPPED: {part}: there are no clips and models in {}", shared.display());
+            continue;
+        }
         eprintln!("bench: {part}");
         let value = match part {
             "path" => path(&shared, models.path()),
             "cameras" => cameras(&shared, models.path()),
             "latency" => latency(&shared, models.path()),
             "drops" => drops(models.path()),
-            other => panic!("BENCH={other}: path, cameras, latency or drops is expected"),
+            "model" => model::model(&shared),
+            other => panic!("BENCH={other}: path, cameras, latency, drops or model is expected"),
         };
         eprintln!("{value:#}");
         all.insert(part.into(), value);
     }
     println!("{:#}", Value::Object(all));
+}
+
+/// Takes in the models of others that the parts run.
+fn import(shared: &Path, models: &Path) {
+    for model in ["yolox_nano", "yolo11n-untrained"] {
+        let onnx = shared.join("models").join(format!("{model}.onnx"));
+        let mut import = Command::new(VIGIA);
+        import.args(["model", "import"]).arg(onnx).arg("--models-dir").arg(models);
+        assert!(import.status().expect("vigia").success());
+    }
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {

@@ -24,7 +24,7 @@ use crate::camera::latest::Latest;
 use crate::camera::{Camera, Options};
 use crate::clock;
 use crate::detect::engine::{Engine, EngineError};
-use crate::detect::{DetectError, Detected};
+use crate::detect::{DetectError, Detected, Detector};
 use crate::model::{self, ModelError};
 
 /// Why something could not be measured.
@@ -162,7 +162,10 @@ pub fn decode_alone(file: &str, span: Duration) -> Result<Speed, BenchError> {
 /// # Errors
 /// [`BenchError`].
 pub fn whole_path(config: &Config, span: Duration) -> Result<(Speed, String), BenchError> {
-    let mut loaded = model::load(config)?;
+    let streams = model::streams(config);
+    let loaded = model::load(config, &config.detector.model, &streams)?;
+    let mode = format!("{}, {}", loaded.engine, loaded.mode);
+    let mut detector = Detector::new(loaded.network, &streams)?;
     let latest = Arc::new(Latest::default());
     let (tell, _reports) = unbounded();
     let options = Options { camera: config.camera.clone(), every: 1, once: false };
@@ -190,14 +193,13 @@ pub fn whole_path(config: &Config, span: Duration) -> Result<(Speed, String), Be
         }
     };
     while !stop.load(Ordering::Acquire) {
-        let busy = loaded.detector.step(&latest, Duration::from_millis(200), &mut emit)?;
+        let busy = detector.step(&latest, Duration::from_millis(200), &mut emit)?;
         if !busy && clock::now().since(begun) > span * 3 + Duration::from_secs(10) {
             break;
         }
     }
     latest.close();
     drop(camera);
-    let mode = format!("{}, {}", loaded.engine, loaded.mode);
     speed.map(|s| (s, mode)).ok_or(BenchError::Nothing)
 }
 

@@ -15,6 +15,7 @@ pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod detect;
 pub mod frame;
 pub mod link;

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use vigia_core::config::{self, Config};
+use vigia_core::control::Status;
 
 use crate::clock;
-use crate::mqtt::{BrokerConfig, Limits, Protocol, Qos, Secret, Settings, Timing, Tls, Will};
-use crate::wire::{Identity, Status};
+use crate::mqtt::{BrokerConfig, Limits, Protocol, Qos, Secret, Settings, Subscription, Timing, Tls, Will};
+use crate::wire::Identity;
 
 /// The authorities the machine trusts, for a `tls` section that names none.
 const SYSTEM_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -23,11 +24,20 @@ pub fn settings(config: &Config, identity: &Identity) -> Settings {
     Settings {
         component: "control_plane",
         broker: broker(&config.mqtt, identity.client_id.clone(), Some(will)),
-        subscriptions: Vec::new(),
+        subscriptions: subscriptions(&config.control),
         limits: Limits { queue_len_max: config.mqtt.queue_len_max, ..Limits::default() },
         timing: Timing::default(),
         clock: clock::now,
     }
+}
+
+/// Commands, and the states of other instances, whose names must not be taken.
+fn subscriptions(control: &config::Control) -> Vec<Subscription> {
+    if !control.enabled {
+        return Vec::new();
+    }
+    let to = |filter: String| Subscription { filter, qos: Qos::AtLeastOnce };
+    vec![to(control.command_topic.clone()), to(format!("{}/+", control.status_topic))]
 }
 
 /// The broker as the configuration names it.

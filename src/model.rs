@@ -8,10 +8,10 @@ use thiserror::Error;
 use vigia_core::config::{Config, Engine as Choice, Pace, Stream};
 
 use crate::clock;
+use crate::detect::Suppression;
 use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode, Precision};
 use crate::detect::manifest::{self, Located, ManifestError};
 use crate::detect::network::Network;
-use crate::detect::{DetectError, Detector, Suppression};
 
 /// A rate cap above this says nothing about the load: no common camera is faster.
 const FPS_PLAUSIBLE: f64 = 30.0;
@@ -24,39 +24,55 @@ pub enum ModelError {
     Manifest(#[from] ManifestError),
     #[error("the model {id} does not run: {source}")]
     Engine { id: String, source: EngineError },
-    #[error("{0}")]
-    Detect(#[from] DetectError),
     #[error("streams: {source_id}: the model {id} knows no class `{class}`; it knows {known}")]
     Class { source_id: u32, id: String, class: String, known: String },
 }
 
-/// A detector ready to work, and how it came to be.
+/// A model ready to work, and how it came to be.
 #[derive(Debug)]
 pub struct Loaded {
-    pub detector: Detector,
+    pub network: Network,
     pub model_id: String,
     pub engine: &'static str,
     pub reason: String,
     pub mode: String,
+    pub notice: Option<String>,
 }
 
 impl Loaded {
     /// As status and logs show it.
     #[must_use]
     pub fn describe(&self) -> Value {
-        json!({ "name": self.engine, "reason": self.reason, "mode": self.mode, "model_id": self.model_id })
+        let mut v = json!({ "name": self.engine, "reason": self.reason, "mode": self.mode, "model_id": self.model_id });
+        if let (Some(notice), Value::Object(all)) = (&self.notice, &mut v) {
+            all.insert("notice".into(), json!(notice));
+        }
+        v
     }
 }
 
-/// Loads the model of `config` for its streams; the engine's mode follows their load.
+impl ModelError {
+    /// Whether there is no such model, rather than one that is wrong.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Manifest(ManifestError::Unknown { .. }))
+    }
+}
+
+/// The streams that `config` has enabled.
+#[must_use]
+pub fn streams(config: &Config) -> Vec<Stream> {
+    config.streams.iter().filter(|s| s.enabled).cloned().collect()
+}
+
+/// Loads a model for these streams; the engine's mode follows their load.
 ///
 /// # Errors
 /// [`ModelError`] with one sentence.
-pub fn load(config: &Config) -> Result<Loaded, ModelError> {
+pub fn load(config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
     let d = &config.detector;
-    let located = manifest::locate(Path::new(&d.models_dir), &d.model)?;
-    let streams: Vec<Stream> = config.streams.iter().filter(|s| s.enabled).cloned().collect();
-    check_classes(&streams, &located)?;
+    let located = manifest::locate(Path::new(&d.models_dir), model)?;
+    check_classes(streams, &located)?;
     let options = EngineOptions {
         choice: d.engine,
         mode: Mode::Latency,
@@ -66,7 +82,7 @@ pub fn load(config: &Config) -> Result<Loaded, ModelError> {
         width: located.manifest.input.width,
         height: located.manifest.input.height,
     };
-    let (engine, reason, mode) = open(&located, options, d.mode, demand(&streams))?;
+    let (engine, reason, mode) = open(&located, options, d.mode, demand(streams))?;
     let name = engine.name();
     tracing::info!(
         component = "detect",
@@ -80,10 +96,12 @@ pub fn load(config: &Config) -> Result<Loaded, ModelError> {
         iou: d.nms_iou,
         detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
     };
-    let model_id = located.manifest.id.clone();
+    let (model_id, notice) = (located.manifest.id.clone(), located.manifest.notice.clone());
+    if let Some(notice) = &notice {
+        tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
+    }
     let network = Network::new(engine, Arc::new(located.manifest), suppression);
-    let detector = Detector::new(network, &streams)?;
-    Ok(Loaded { detector, model_id, engine: name, reason, mode })
+    Ok(Loaded { network, model_id, engine: name, reason, mode, notice })
 }
 
 /// Opens the engine in latency mode, measures it, and opens it again if the load asks for

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::{Value, json};
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 use vigia_core::window::{Rate, Window};
@@ -19,6 +20,7 @@ pub struct Telemetry(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     all: Rate,
+    last: Option<Instant>,
     sources: BTreeMap<u32, Source>,
 }
 
@@ -26,6 +28,9 @@ struct Inner {
 struct Source {
     rate: Rate,
     latency_ms: Window<f32>,
+    inference_ms: Window<f32>,
+    /// Of the last frame, in pixels.
+    size: (u32, u32),
 }
 
 /// What an event says of its source.
@@ -41,10 +46,62 @@ impl Telemetry {
         let latency_ms = now.since(detected.captured_at).as_secs_f32() * 1e3;
         let mut inner = self.0.lock();
         inner.all.tick(now);
+        inner.last = Some(now);
         let source = inner.sources.entry(detected.source_id).or_default();
         source.rate.tick(now);
         source.latency_ms.push(latency_ms);
+        source.inference_ms.push(detected.inference.as_secs_f32() * 1e3);
+        source.size = (detected.width, detected.height);
         Pulse { fps: source.rate.per_second(now).map(two_places), latency_ms: two_places(latency_ms) }
+    }
+
+    /// Forgets streams that are gone.
+    pub fn keep(&self, ids: &[u32]) {
+        self.0.lock().sources.retain(|id, _| ids.contains(id));
+    }
+
+    /// Since a frame of any source was last processed.
+    #[must_use]
+    pub fn last_frame_age(&self, now: Instant) -> Option<std::time::Duration> {
+        self.0.lock().last.map(|last| now.since(last))
+    }
+
+    /// Frames per second, all sources.
+    #[must_use]
+    pub fn throughput(&self, now: Instant) -> f32 {
+        self.0.lock().all.per_second(now).map_or(0.0, two_places)
+    }
+
+    /// The report on demand, without the cameras' own words; `None` before anything was processed.
+    #[must_use]
+    pub fn full(&self, instance_id: &str, timestamp: Utc, now: Instant) -> Option<Value> {
+        let inner = self.0.lock();
+        inner.last?;
+        let latencies = inner.sources.iter().map(|(id, s)| {
+            let (all, engine) = (s.latency_ms.mean(), s.inference_ms.mean());
+            let before = all.zip(engine).map(|(all, engine)| two_places((all - engine).max(0.0)));
+            json!({
+                "source_id": id,
+                "frame_decoding_latency_ms": before,
+                "inference_latency_ms": engine.map(two_places),
+                "e2e_latency_ms": all.map(two_places),
+            })
+        });
+        let sources = inner.sources.iter().map(|(id, s)| {
+            let (width, height) = s.size;
+            json!({
+                "source_id": id,
+                "fps": s.rate.per_second(now).map(two_places),
+                "resolution": (width > 0).then(|| format!("{width}x{height}")),
+            })
+        });
+        Some(json!({
+            "timestamp": timestamp,
+            "instance_id": instance_id,
+            "inference_throughput": inner.all.per_second(now).map_or(0.0, two_places),
+            "latency_reports": latencies.collect::<Vec<_>>(),
+            "sources_metadata": sources.collect::<Vec<_>>(),
+        }))
     }
 
     /// The periodic report; `None` before anything was processed or when nothing is any more.

@@ -2,26 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use vigia_core::config::Config;
+use vigia_core::control::{Desired, Status};
 use vigia_core::event::Utc;
 use vigia_core::stream::StreamState;
-
-/// State of the instance, as everyone sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The broker answered for the first time.
-    Connected,
-    /// Announced; streams come next.
-    Starting,
-    Running,
-    /// The detector is beyond use.
-    Error,
-    Stopped,
-    Disconnected,
-}
 
 /// Names and topics of one instance.
 #[derive(Debug, Clone)]
@@ -29,6 +14,11 @@ pub struct Identity {
     pub instance_id: String,
     pub client_id: String,
     pub status_topic: Arc<str>,
+    pub ack_topic: Arc<str>,
+    pub health_topic: Arc<str>,
+    pub history_topic: Arc<str>,
+    /// Of the metrics that a command asked for.
+    pub report_topic: Arc<str>,
     pub metrics_topic: Arc<str>,
     /// Of this boot of the machine, so that an old retained status can be told from a new one.
     pub boot_id: String,
@@ -41,10 +31,21 @@ impl Identity {
             Some(id) => id.to_string(),
             None => format!("processor-{:08x}", fastrand::u32(..)),
         };
+        Self::named(config, instance_id)
+    }
+
+    /// The same instance under another name.
+    #[must_use]
+    pub fn named(config: &Config, instance_id: String) -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let status = &config.control.status_topic;
         Self {
             client_id: format!("nvr_processor_control-{instance_id}"),
-            status_topic: format!("{}/{instance_id}", config.control.status_topic).into(),
+            status_topic: format!("{status}/{instance_id}").into(),
+            ack_topic: format!("{status}/{instance_id}/ack").into(),
+            health_topic: format!("{status}/{instance_id}/health").into(),
+            history_topic: format!("{status}/{instance_id}/history").into(),
+            report_topic: format!("{status}/metrics/{instance_id}").into(),
             metrics_topic: format!("{}/{instance_id}", config.mqtt.metrics_topic).into(),
             boot_id: boot_id.trim().to_owned(),
             instance_id,
@@ -68,15 +69,16 @@ impl Identity {
     }
 }
 
-/// The configuration as the announcement shows it; addresses are masked by their type.
+/// What runs, as the announcement and a pong show it; addresses are masked by their type.
 #[must_use]
-pub fn announced(config: &Config) -> Value {
-    let streams = || config.streams.iter().filter(|s| s.enabled);
+pub fn announced(config: &Config, desired: &Desired) -> Value {
+    let streams = || desired.streams.iter();
     json!({
         "stream_uris": streams().map(|s| &s.uri).collect::<Vec<_>>(),
         "source_id_mapping": streams().map(|s| s.source_id).collect::<Vec<_>>(),
-        "model_id": config.detector.model,
-        "max_fps": config.stream_defaults.max_fps,
+        "model_id": desired.model,
+        "max_fps": desired.max_fps,
+        "confidence_threshold": desired.confidence,
         "stream_server": config.stream_server,
         "mqtt_topic_prefix": config.mqtt.detections_topic,
         "enable_watchdog": true,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use vigia::telemetry::Telemetry;
-use vigia::wire::{Identity, Status, stream};
+use vigia::wire::{Identity, stream};
+use vigia_core::control::Status;
 use vigia_core::detection::{BBox, Detection};
 use vigia_core::event::{DetectionEvent, EventView, Found, Utc};
 use vigia_core::stream::{Cause, CauseCode, StreamState};

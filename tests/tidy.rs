@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
@@ -55,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("detect", &["clock", "frame", "camera::latest"]),
     ("mqtt", &[]),
     ("config", &[]),
+    ("control", &[]),
     ("telemetry", &["detect::Detected"]),
     ("wire", &[]),
 ];

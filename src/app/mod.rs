@@ -1,31 +1,47 @@
 //! Starts every thread from the configuration, top to bottom, and joins them in reverse.
 //!
-//! One loop owns the state of the instance: signals, the link, reports of cameras and the end of
-//! the detector all come to it over channels, and it alone speaks for the instance on MQTT.
+//! One loop owns the state of the instance: signals, the link, commands, reports of cameras, what
+//! came of long work and the end of the detector all come to it over channels, and it alone speaks
+//! for the instance on MQTT. It never waits: what takes long is the operator's ([`operator`]), what
+//! needs the disk the scribe's.
 
+mod answers;
+mod boot;
+mod changes;
+mod commands;
+mod evidence;
+mod operator;
+mod rename;
 mod running;
 mod sink;
+mod trial;
+mod voice;
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, never, select, tick};
+use crossbeam_channel::{Receiver, after, never, select, tick};
 use serde_json::{Value, json};
 use thiserror::Error;
 use vigia_core::config::Config;
+use vigia_core::control::{Desired, Input, Ledger, Machine, Refusal, Status};
 use vigia_core::stream::{Gate, StreamState};
 use vigia_core::time::Instant;
 
 use crate::camera::Report;
+use crate::camera::latest::Latest;
 use crate::clock;
-use crate::detect::DetectError;
-use crate::model::{self, ModelError};
-use crate::mqtt::{Class, Link, Outbox, Qos, Worker};
+use crate::control::journal::JournalError;
+use crate::control::keys::Keys;
+use crate::control::scribe::Scribe;
+use crate::model::ModelError;
+use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
-use crate::wire::{self, Identity, Status};
-use running::Running;
-use sink::Sink;
+use commands::InHand;
+use operator::Desk;
+use running::Ended;
+use voice::Voices;
 
 /// How long the start waits for the broker before it goes on without.
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,48 +49,55 @@ const BROKER_PATIENCE: Duration = Duration::from_secs(10);
 const FLUSH_FOR: Duration = Duration::from_secs(2);
 /// How long the last detections have to leave before `stopped` is said.
 const DETECTIONS_FLUSH_FOR: Duration = Duration::from_millis(300);
+/// How long cameras and detector have to end.
+const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 /// Stream states that change together are told together.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// What cameras reported, for the full metrics.
+const UPDATES_LEN_MAX: usize = 512;
 
 /// Why the instance could not start or had to end.
 #[derive(Debug, Error)]
 pub enum AppError {
     #[error("{0}")]
     Model(#[from] ModelError),
+    /// The model or a stream could not be started.
     #[error("{0}")]
-    Detect(#[from] DetectError),
+    Start(Refusal),
+    #[error("{0}")]
+    Detect(#[from] crate::detect::DetectError),
     #[error("the MQTT link can't be set up: {0}")]
     Mqtt(#[from] crate::mqtt::ConfigError),
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    #[error("{0}")]
+    Keys(String),
     #[error("a thread can't be started: {0}")]
     Thread(#[from] std::io::Error),
     #[error("GStreamer can't be started: {0}")]
     Gst(#[from] gst::glib::Error),
 }
 
-/// Runs the instance until `stop` is closed or speaks.
+/// Reads the configuration again; the text of what is wrong with it otherwise.
+pub type Reload = Box<dyn Fn() -> Result<Config, String>>;
+
+/// What the process is asked from outside of MQTT.
+#[derive(Debug)]
+pub struct Signals {
+    pub stop: Receiver<()>,
+    /// Read the configuration again (SIGHUP).
+    pub reload: Receiver<()>,
+}
+
+/// Runs the instance until it is stopped by a signal or a command.
 ///
 /// # Errors
 /// [`AppError`] if it could not start, or if the detector ended.
-pub fn run(config: Config, stop: &Receiver<()>) -> Result<(), AppError> {
+pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppError> {
     gst::init()?;
-    let identity = Identity::new(&config);
-    tracing::info!(
-        component = "processor",
-        event = "processor_start",
-        instance_id = identity.instance_id,
-        version = env!("CARGO_PKG_VERSION"),
-        "starting",
-    );
-    let worker = Worker::start(crate::link::settings(&config, &identity))?;
-    tracing::info!(
-        component = "processor",
-        event = "mqtt_sink_created",
-        topic = config.mqtt.detections_topic,
-        "sink created"
-    );
-    let mut app = App::new(config, identity, worker);
+    let mut app = App::new(config, reload)?;
     app.banner();
-    let ended = app.live(stop);
+    let ended = app.serve(signals);
     if let Err(error) = &ended {
         tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
     }
@@ -84,207 +107,197 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<(), AppError> {
 
 struct App {
     config: Config,
-    identity: Identity,
-    worker: Option<Worker>,
-    outbox: Outbox,
+    reload: Reload,
+    worker: Worker,
+    voices: Voices,
+    latest: Arc<Latest>,
     telemetry: Telemetry,
-    status: Status,
+    machine: Machine,
+    desired: Desired,
+    ledger: Ledger,
+    scribe: Scribe,
+    keys: Keys,
+    desk: Desk,
+    reports: Receiver<Report>,
+    ended: Receiver<Ended>,
     streams: BTreeMap<u32, StreamState>,
+    updates: VecDeque<Value>,
     engine: Value,
+    /// Other instances and whether they live.
+    peers: BTreeMap<String, bool>,
+    /// The long command being carried out.
+    in_hand: Option<InHand>,
+    /// Answers that wait for the journal.
+    waiting: BTreeMap<u64, commands::Waiting>,
+    /// The stop command that ends the process.
+    stopping: Option<InHand>,
+    /// The operator was told to start.
+    launched: bool,
     started: Instant,
     /// The retained status is older than the truth.
     stale: bool,
 }
 
+/// Why the loop ends.
+enum End {
+    Asked,
+    Broken(AppError),
+}
+
 impl App {
-    fn new(config: Config, identity: Identity, worker: Worker) -> Self {
-        let streams =
-            config.streams.iter().filter(|s| s.enabled).map(|s| (s.source_id, StreamState::Connecting));
-        Self {
-            outbox: worker.outbox().clone(),
-            worker: Some(worker),
-            telemetry: Telemetry::default(),
-            status: Status::Connected,
-            streams: streams.collect(),
-            engine: Value::Null,
-            started: clock::now(),
-            stale: false,
-            config,
-            identity,
-        }
-    }
-
-    /// Who we are and where we listen, for the person at the terminal.
-    fn banner(&self) {
-        let (id, control) = (&self.identity, &self.config.control);
-        if !control.enabled {
-            return;
-        }
-        let mut text = format!("instance  {}\ncommands  {}\n", id.instance_id, control.command_topic);
-        text.push_str(&format!("status    {}\n", id.status_topic));
-        if let Some(interval) = self.config.metrics.interval {
-            text.push_str(&format!("metrics   {} every {} s\n", id.metrics_topic, interval.as_secs_f64()));
-        }
-        // A service has nobody at its standard output.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    }
-
-    /// From the announcement to the last frame.
-    fn live(&mut self, stop: &Receiver<()>) -> Result<(), AppError> {
-        let loaded = model::load(&self.config)?;
-        self.engine = loaded.describe();
-        tracing::info!(component = "processor", event = "pipeline_created", engine = %self.engine, "model loaded");
-        if !self.await_broker(stop) {
-            return Ok(());
-        }
-        self.enter(Status::Starting, json!({ "uptime_seconds": 0, "config": wire::announced(&self.config) }));
-        tracing::info!(component = "processor", event = "pipeline_start_attempt", "starting streams");
-        let sink = Sink::new(&self.config, &self.identity, self.outbox.clone(), self.telemetry.clone());
-        let running = Running::start(&self.config, loaded.detector, sink)?;
-        self.enter(Status::Running, json!({}));
-        tracing::info!(
-            component = "processor",
-            event = "processor_running",
-            streams = self.streams.len(),
-            "running"
-        );
-        let outcome = self.serve(stop, &running);
-        tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
-        running.stop();
-        outcome
-    }
-
-    /// Waits for the first connection, so that the announcement comes before the streams.
-    /// Returns whether to go on.
-    fn await_broker(&mut self, stop: &Receiver<()>) -> bool {
-        let Some(worker) = &self.worker else { return true };
-        let limit = crossbeam_channel::after(BROKER_PATIENCE);
-        loop {
-            select! {
-                recv(worker.events()) -> event => match event {
-                    Ok(Link::Connected { .. }) => break,
-                    Ok(_) => {}
-                    Err(_) => return true,
-                },
-                recv(limit) -> _ => {
-                    tracing::warn!(
-                        component = "processor", event = "control_plane_connection_failed",
-                        "no broker yet; going on without, trying again in the background",
-                    );
-                    return true;
-                }
-                recv(stop) -> _ => return false,
-            }
-        }
-        self.enter(Status::Connected, json!({}));
-        true
-    }
-
-    fn serve(&mut self, stop: &Receiver<()>, running: &Running) -> Result<(), AppError> {
-        let mut events = self.worker.as_ref().map_or_else(never, |w| w.events().clone());
+    fn serve(&mut self, signals: &Signals) -> Result<(), AppError> {
         let metrics = self.config.metrics.interval.map_or_else(never, tick);
+        let heartbeat = self.config.control.heartbeat.map_or_else(never, tick);
         let soon = tick(STATUS_EVERY);
+        let patience = after(BROKER_PATIENCE);
         loop {
-            select! {
-                recv(stop) -> _ => {
+            let pause_over = self.machine.deadline().map_or_else(never, |at| after(at.since(clock::now())));
+            // A rename replaces the worker, and with it these.
+            let (links, incoming) = (self.worker.events().clone(), self.worker.incoming().clone());
+            let (progress, written) = (self.desk.progress.clone(), self.scribe.done.clone());
+            let end = select! {
+                recv(signals.stop) -> _ => {
                     tracing::info!(component = "processor", event = "signal_received", "asked to stop");
-                    return Ok(());
+                    Some(End::Asked)
                 }
-                recv(running.reports) -> report => if let Ok(Report { source_id, state }) = report {
-                    self.streams.insert(source_id, state);
-                    self.stale = true;
+                recv(signals.reload) -> _ => { self.reload_by_signal(); None }
+                recv(incoming) -> message => message.ok().and_then(|m| self.take(&m)),
+                recv(links) -> link => { self.link(link.ok()); None }
+                recv(self.reports) -> report => { report.ok().map(|r| self.report(r)); None }
+                recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),
+                recv(written) -> done => { done.ok().map(|(n, outcome)| self.written(n, outcome)); None }
+                recv(patience) -> _ => { self.launch("no broker yet; going on without"); None }
+                recv(soon) -> _ => { self.refresh(); None }
+                recv(metrics) -> _ => { self.publish_metrics(); None }
+                recv(heartbeat) -> _ => { self.heartbeat(); None }
+                recv(pause_over) -> _ => { self.step(Input::Time); None }
+                recv(self.ended) -> ended => match ended {
+                    Ok(Err(error)) => Some(End::Broken(error.into())),
+                    Ok(Ok(())) | Err(_) => None,
                 },
-                recv(events) -> event => match event {
-                    // The broker may have forgotten us, or kept our will.
-                    Ok(Link::Connected { .. }) => self.stale = true,
-                    Ok(_) => {}
-                    Err(_) => events = never(),
-                },
-                recv(soon) -> _ => if self.stale && self.is_connected() {
-                    self.stale = !self.publish_status(json!({}));
-                },
-                recv(metrics) -> _ => self.publish_metrics(),
-                recv(running.ended) -> outcome => {
-                    return match outcome {
-                        Ok(Err(e)) => Err(e.into()),
-                        _ => Ok(()),
-                    };
-                }
+            };
+            match end {
+                None => {}
+                Some(End::Asked) => return Ok(()),
+                Some(End::Broken(error)) => return Err(error),
             }
+        }
+    }
+
+    /// The broker may have forgotten us, or kept our will: the truth is told again.
+    fn link(&mut self, link: Option<Link>) {
+        match link {
+            Some(Link::Connected { .. }) => {
+                self.step(Input::LinkUp);
+                self.launch("the broker answered");
+            }
+            Some(Link::Down { .. }) => self.step(Input::LinkLost),
+            Some(Link::Connecting) | None => {}
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let Report { source_id, state } = report;
+        let severity = if matches!(state, StreamState::Reconnecting { .. }) { "WARNING" } else { "INFO" };
+        let message = match &state {
+            StreamState::Reconnecting { cause } => cause.to_string(),
+            other => other.name().to_owned(),
+        };
+        if self.updates.len() >= UPDATES_LEN_MAX {
+            self.updates.pop_front();
+        }
+        self.updates.push_back(json!({ "source_id": source_id, "severity": severity, "message": message }));
+        if self.desired.stream(source_id).is_some() {
+            self.streams.insert(source_id, state);
+        }
+        self.stale = true;
+    }
+
+    /// Tells the state machine what happened, sets the gates as it says, and publishes what it says.
+    fn step(&mut self, input: Input) {
+        let closes = matches!(input, Input::Pause { .. } | Input::Stop | Input::SetPauses(_));
+        let statuses = self.machine.step(clock::now(), input);
+        self.set_gates(closes);
+        for status in statuses {
+            self.publish_status(status, json!({}));
+        }
+    }
+
+    /// Closing, what is on its way to the wire is stopped first; opening, frames come first (spec
+    /// nvr 2.6).
+    fn set_gates(&self, closes: bool) {
+        let gate = self.gate();
+        let outbox = self.voices.load().outbox.clone();
+        if closes {
+            outbox.set_gate(gate.clone());
+            self.latest.set_gate(gate);
+        } else {
+            self.latest.set_gate(gate.clone());
+            outbox.set_gate(gate);
+        }
+    }
+
+    fn gate(&self) -> Gate {
+        let stopped = matches!(self.machine.status(), Status::Stopped | Status::Disconnected);
+        Gate {
+            all_closed: stopped || self.machine.pauses().is_all_paused(),
+            closed: self.desired.source_ids().into_iter().filter(|id| self.machine.is_paused(*id)).collect(),
         }
     }
 
     /// While the link is down states only change; the truth is told when it is up again.
     fn is_connected(&self) -> bool {
-        self.worker.as_ref().is_some_and(|w| matches!(w.link(), Link::Connected { .. }))
+        matches!(self.worker.link(), Link::Connected { .. })
     }
 
-    fn enter(&mut self, status: Status, extra: Value) {
-        self.status = status;
-        self.publish_status(extra);
-    }
-
-    /// Returns whether the message was taken.
-    fn publish_status(&self, extra: Value) -> bool {
-        let now = clock::now();
-        let mut all = json!({
-            "uptime_seconds": now.since(self.started).as_secs(),
-            "engine": self.engine,
-            "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s)).collect::<Vec<_>>(),
-        });
-        if let (Value::Object(all), Value::Object(extra)) = (&mut all, extra) {
-            all.extend(extra);
-        }
-        let payload = self.identity.status(self.status, clock::utc(), all).to_string();
-        let topic = &self.identity.status_topic;
-        let write = |buffer: &mut Vec<u8>| buffer.extend_from_slice(payload.as_bytes());
-        let outcome = self.outbox.publish(Class::Status, topic, Qos::AtLeastOnce, true, write);
-        if let Err(refused) = &outcome {
-            tracing::error!(component = "processor", event = "status_not_published", %refused, "status lost");
-        }
-        outcome.is_ok()
-    }
-
-    fn publish_metrics(&self) {
-        let Some(report) = self.telemetry.report(&self.identity.instance_id, clock::utc(), clock::now())
-        else {
-            return;
-        };
-        let write = |buffer: &mut Vec<u8>| write_json(buffer, &report);
-        let topic = &self.identity.metrics_topic;
-        if let Err(refused) = self.outbox.publish(Class::Latest, topic, Qos::AtMostOnce, true, write) {
-            tracing::warn!(component = "metrics_reporter", event = "metrics_error", %refused, "metrics lost");
+    fn refresh(&mut self) {
+        if self.stale && self.launched && self.is_connected() {
+            self.stale = !self.publish_status(self.machine.status(), json!({}));
         }
     }
 
-    /// The last words: `stopped` (or `error`), then `disconnected` with the reason.
-    fn farewell(&mut self, failed: bool) {
+    /// The last words: `stopped` (or `error`), the answer to who asked, then `disconnected`.
+    fn farewell(mut self, failed: bool) {
+        tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
+        self.latest.set_gate(Gate { all_closed: true, ..Gate::default() });
+        self.desk.close(STOP_WITHIN);
         // Status overtakes detections in the queue; after `stopped` none may follow.
+        let outbox = self.voices.load().outbox.clone();
         let until = clock::now().after(DETECTIONS_FLUSH_FOR);
-        while self.outbox.counters().detection.queued > 0 && self.is_connected() && clock::now() < until {
+        while outbox.counters().detection.queued > 0 && self.is_connected() && clock::now() < until {
             let _ = never::<()>().recv_timeout(Duration::from_millis(5));
         }
-        self.outbox.set_gate(Gate { all_closed: true, ..Gate::default() });
-        let last = if failed { Status::Error } else { Status::Stopped };
-        // Rates of an instance that is gone would look like those of one that works.
-        let _ =
-            self.outbox.publish(Class::Latest, &self.identity.metrics_topic, Qos::AtMostOnce, true, |_| {});
-        self.enter(last, json!({}));
-        self.status = Status::Disconnected;
-        self.publish_status(json!({ "reason": "shutdown", "last_status": last }));
-        if let Some(worker) = self.worker.take() {
-            let farewell = worker.shutdown(FLUSH_FOR);
-            if farewell.undelivered > 0 {
-                let undelivered = farewell.undelivered;
-                tracing::warn!(
-                    component = "processor",
-                    event = "messages_undelivered",
-                    undelivered,
-                    "the broker did not take everything"
-                );
-            }
+        self.clear_metrics();
+        if failed {
+            self.step(Input::Failed);
+            outbox.set_gate(Gate { all_closed: true, ..Gate::default() });
+            self.publish_status(Status::Error, json!({}));
+        } else {
+            self.step(Input::Stop);
+        }
+        self.answer_stop();
+        let last = self.machine.status();
+        self.step(Input::Leave);
+        self.publish_status(Status::Disconnected, json!({ "reason": "shutdown", "last_status": last }));
+        self.scribe.close();
+        let farewell = self.worker.shutdown(FLUSH_FOR);
+        if farewell.undelivered > 0 {
+            let undelivered = farewell.undelivered;
+            tracing::warn!(
+                component = "processor",
+                event = "messages_undelivered",
+                undelivered,
+                "the broker did not take everything"
+            );
         }
         tracing::info!(component = "processor", event = "processor_stopped", "stopped");
+    }
+
+    /// Rates of an instance that is gone would look like those of one that works.
+    fn clear_metrics(&self) {
+        let voice = self.voices.load();
+        let topic = &voice.identity.metrics_topic;
+        let _ = voice.outbox.publish(Class::Latest, topic, Qos::AtMostOnce, true, |_| {});
     }
 }
 

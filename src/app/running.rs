@@ -1,49 +1,156 @@
-//! Cameras and the detector: started together, stopped together.
+//! Cameras and the detector at work: started together, changed one by one, stopped together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use vigia_core::config::Config;
+use crossbeam_channel::Sender;
+use thiserror::Error;
+use vigia_accel::preprocess::PreprocessError;
+use vigia_core::config::{self, Stream, Tracker};
 
-use super::AppError;
 use super::sink::Sink;
 use crate::camera::latest::Latest;
 use crate::camera::{Camera, Options, Report};
+use crate::detect::network::Network;
+use crate::detect::orders::{Carried, Order, Orders};
 use crate::detect::{DetectError, Detector};
+
+/// How the detector ended: as it was told to, or beyond use.
+pub type Ended = Result<(), DetectError>;
 
 /// Cameras and the detector, at work.
 pub struct Running {
-    cameras: Vec<Camera>,
+    cameras: BTreeMap<u32, Camera>,
     latest: Arc<Latest>,
     stop: Arc<AtomicBool>,
     detector: std::thread::JoinHandle<()>,
-    pub reports: Receiver<Report>,
-    /// Keeps the channel open when every camera has ended.
-    _reports_in: Sender<Report>,
-    pub ended: Receiver<Result<(), DetectError>>,
+    orders: Orders,
+    options: Options,
+    reports: Sender<Report>,
+}
+
+/// Why a change could not be made.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error("a thread can't be started: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("the model's input can't be prepared: {0}")]
+    Preprocess(#[from] PreprocessError),
+    #[error("the detector has ended")]
+    Ended,
 }
 
 impl Running {
-    pub fn start(config: &Config, detector: Detector, sink: Sink) -> Result<Self, AppError> {
-        let latest = Arc::new(Latest::default());
+    /// Starts the detector on `latest`, then a camera for each stream. Cameras tell `reports` what
+    /// they do; the detector's end goes to `ended`.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread; then nothing runs.
+    pub fn start(
+        camera: &config::Camera,
+        streams: &[Stream],
+        detector: Detector,
+        latest: Arc<Latest>,
+        sink: Sink,
+        (reports, ended): (Sender<Report>, Sender<Ended>),
+    ) -> Result<Self, ChangeError> {
+        latest.open();
         let stop = Arc::new(AtomicBool::new(false));
-        let (done, ended) = bounded(1);
-        let detector = spawn_detector(detector, latest.clone(), stop.clone(), sink, done)?;
-        // The app drains reports until the cameras are gone; a camera sends a few per connection.
-        let (reports_in, reports) = unbounded();
-        let options = Options { camera: config.camera.clone(), every: 1, once: false };
-        let mut cameras = Vec::new();
-        for stream in config.streams.iter().filter(|s| s.enabled) {
-            cameras.push(Camera::start(stream.clone(), options.clone(), latest.clone(), reports_in.clone())?);
+        let orders = detector.orders();
+        let detector = spawn_detector(detector, latest.clone(), stop.clone(), sink, ended)?;
+        let options = Options { camera: camera.clone(), every: 1, once: false };
+        let mut running = Self { cameras: BTreeMap::new(), latest, stop, detector, orders, options, reports };
+        for stream in streams {
+            if let Err(error) = running.watch(stream.clone()) {
+                running.stop();
+                return Err(error);
+            }
         }
-        Ok(Self { cameras, latest, stop, detector, reports, _reports_in: reports_in, ended })
+        Ok(running)
+    }
+
+    /// Starts the camera of a stream that the detector knows.
+    fn watch(&mut self, stream: Stream) -> Result<(), ChangeError> {
+        let id = stream.source_id;
+        let (options, latest) = (self.options.clone(), self.latest.clone());
+        let camera = Camera::start(stream, options, latest, self.reports.clone())?;
+        self.cameras.insert(id, camera);
+        Ok(())
+    }
+
+    /// A new stream; the others don't notice.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; then the stream is not there.
+    pub fn add(&mut self, stream: Stream) -> Result<(), ChangeError> {
+        let id = stream.source_id;
+        self.order(Order::Add(Box::new(stream.clone())))?;
+        self.watch(stream).inspect_err(|_| drop(self.order(Order::Remove(id))))
+    }
+
+    /// Takes a stream away. Afterwards no result of it comes any more; returns the number of its
+    /// last processed frame.
+    ///
+    /// # Errors
+    /// [`ChangeError::Ended`].
+    pub fn remove(&mut self, source_id: u32) -> Result<Option<u64>, ChangeError> {
+        // Dropping a camera waits for its thread: no frame of it comes afterwards.
+        drop(self.cameras.remove(&source_id));
+        self.latest.forget(source_id);
+        let carried = self.order(Order::Remove(source_id))?;
+        Ok(carried.last_frames.first().map(|(_, frame_id)| *frame_id))
+    }
+
+    /// The same stream from another address; its frames and identities count on.
+    ///
+    /// # Errors
+    /// [`ChangeError::Thread`]; then the stream has no camera.
+    pub fn repoint(&mut self, stream: Stream) -> Result<(), ChangeError> {
+        drop(self.cameras.remove(&stream.source_id));
+        self.latest.forget(stream.source_id);
+        self.watch(stream)
+    }
+
+    pub fn set_rate(&self, source_id: u32, max_fps: f64) {
+        if let Some(camera) = self.cameras.get(&source_id) {
+            camera.set_max_fps(max_fps);
+        }
+    }
+
+    /// # Errors
+    /// [`ChangeError::Ended`].
+    pub fn set_confidence(&self, source_id: u32, confidence: f32) -> Result<(), ChangeError> {
+        self.order(Order::Confidence(source_id, confidence)).map(drop)
+    }
+
+    /// # Errors
+    /// [`ChangeError::Ended`].
+    pub fn follow(&self, source_id: u32, tracker: Tracker) -> Result<(), ChangeError> {
+        self.order(Order::Follow(source_id, tracker)).map(drop)
+    }
+
+    /// Another model for all streams, between two batches.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; then the old model works on.
+    pub fn swap(&self, network: Box<Network>) -> Result<Carried, ChangeError> {
+        self.order(Order::Swap(network))
+    }
+
+    fn order(&self, order: Order) -> Result<Carried, ChangeError> {
+        Ok(self.orders.give(order).ok_or(ChangeError::Ended)??)
+    }
+
+    #[must_use]
+    pub fn camera(&self, source_id: u32) -> Option<&Camera> {
+        self.cameras.get(&source_id)
     }
 
     /// Cameras first, side by side, then the detector.
     pub fn stop(mut self) {
         self.stop.store(true, Ordering::Release);
-        self.cameras.iter_mut().for_each(Camera::stop);
+        self.cameras.values_mut().for_each(Camera::stop);
         self.latest.close();
         drop(self.cameras);
         if self.detector.join().is_err() {
@@ -57,10 +164,11 @@ fn spawn_detector(
     latest: Arc<Latest>,
     stop: Arc<AtomicBool>,
     mut sink: Sink,
-    done: Sender<Result<(), DetectError>>,
+    ended: Sender<Ended>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("detect".into()).spawn(move || {
         let outcome = detector.run(&latest, &stop, |detected| sink.publish(detected));
-        let _ = done.send(outcome);
+        // Who started it may be gone.
+        let _ = ended.send(outcome);
     })
 }

@@ -6,42 +6,46 @@ use std::sync::Arc;
 use vigia_core::config::Config;
 use vigia_core::event::{EventView, Found};
 
+use super::evidence::Witness;
+use super::voice::Voices;
 use super::write_json;
 use crate::clock;
 use crate::detect::Detected;
-use crate::mqtt::{Class, Outbox, Qos};
+use crate::mqtt::{Class, Qos, Refused};
 use crate::telemetry::Telemetry;
-use crate::wire::Identity;
 
 /// Writes each result as a detection event.
 pub struct Sink {
-    instance_id: String,
+    voices: Voices,
+    prefix: String,
     topics: BTreeMap<u32, Arc<str>>,
     qos: Qos,
-    outbox: Outbox,
     telemetry: Telemetry,
+    witness: Witness,
     refused: u64,
 }
 
 impl Sink {
-    pub fn new(config: &Config, identity: &Identity, outbox: Outbox, telemetry: Telemetry) -> Self {
-        let prefix = &config.mqtt.detections_topic;
-        let topic = |id| (id, vigia_core::event::detection_topic(prefix, id).into());
+    pub fn new(config: &Config, voices: Voices, telemetry: Telemetry, witness: Witness) -> Self {
         Self {
-            instance_id: identity.instance_id.clone(),
-            topics: config.streams.iter().map(|s| topic(s.source_id)).collect(),
+            voices,
+            prefix: config.mqtt.detections_topic.clone(),
+            topics: BTreeMap::new(),
             qos: crate::link::qos(config.mqtt.detections_qos),
-            outbox,
             telemetry,
+            witness,
             refused: 0,
         }
     }
 
     pub fn publish(&mut self, d: &Detected) {
         let pulse = self.telemetry.note(d, clock::now());
-        let Some(topic) = self.topics.get(&d.source_id) else { return };
+        let prefix = &self.prefix;
+        let topic = self.topics.entry(d.source_id);
+        let topic = topic.or_insert_with(|| vigia_core::event::detection_topic(prefix, d.source_id).into());
+        let voice = self.voices.load();
         let event = EventView {
-            instance_id: &self.instance_id,
+            instance_id: &voice.identity.instance_id,
             source_id: d.source_id,
             frame_id: d.frame_id,
             timestamp: d.captured,
@@ -52,14 +56,22 @@ impl Sink {
             latency_ms: Some(pulse.latency_ms),
         };
         let class = Class::Detection { source_id: d.source_id };
-        let outcome = self.outbox.publish(class, topic, self.qos, false, |buffer| write_json(buffer, &event));
-        if let Err(refused) = outcome {
-            // Once per trouble, not once per frame.
-            self.refused += 1;
-            if self.refused.is_power_of_two() {
-                let (count, source_id) = (self.refused, d.source_id);
-                tracing::warn!(component = "mqtt_sink", event = "publish_failed", %refused, count, source_id, "event lost");
-            }
+        let outcome =
+            voice.outbox.publish(class, topic, self.qos, false, |buffer| write_json(buffer, &event));
+        match outcome {
+            Ok(()) => self.witness.note(d),
+            // A pause is no trouble.
+            Err(Refused::Gated(_)) => {}
+            Err(refused) => self.complain(d.source_id, &refused),
+        }
+    }
+
+    /// Once per trouble, not once per frame.
+    fn complain(&mut self, source_id: u32, refused: &Refused) {
+        self.refused += 1;
+        if self.refused.is_power_of_two() {
+            let count = self.refused;
+            tracing::warn!(component = "mqtt_sink", event = "publish_failed", %refused, count, source_id, "event lost");
         }
     }
 }

@@ -150,6 +150,11 @@ impl Latest {
         Some(frame)
     }
 
+    /// Frames are wanted again, after [`Self::close`].
+    pub fn open(&self) {
+        self.slots.lock().closed = false;
+    }
+
     /// Nobody takes frames any more.
     pub fn close(&self) {
         let mut slots = self.slots.lock();

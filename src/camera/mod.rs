@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gst::prelude::*;
+use parking_lot::Mutex;
 use vigia_core::backoff::Backoff;
 use vigia_core::cadence::silence_limit;
 use vigia_core::config::{self, Stream};
@@ -58,6 +59,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Camera {
     feed: Arc<Feed>,
+    state: Arc<Mutex<StreamState>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -76,14 +78,22 @@ impl Camera {
         let feed = Arc::new(Feed::new(stream.source_id, stream.pace, options.every, stream.max_fps, latest));
         let (stop, stopped) = bounded(0);
         let name = format!("camera-{}", stream.source_id);
-        let mut watch = Watch { stream, options, feed: feed.clone(), stopped, reports, state: None };
+        let shown = Arc::new(Mutex::new(StreamState::Connecting));
+        let state = shown.clone();
+        let mut watch = Watch { stream, options, feed: feed.clone(), stopped, reports, state: None, shown };
         let thread = std::thread::Builder::new().name(name).spawn(move || watch.run())?;
-        Ok(Self { feed, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { feed, state, stop: Some(stop), thread: Some(thread) })
     }
 
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.feed.counters.clone()
+    }
+
+    /// What the stream is doing now.
+    #[must_use]
+    pub fn state(&self) -> StreamState {
+        self.state.lock().clone()
     }
 
     /// Another rate from now on; the connection doesn't notice.
@@ -114,6 +124,8 @@ struct Watch {
     stopped: Receiver<()>,
     reports: Sender<Report>,
     state: Option<StreamState>,
+    /// The same, for [`Camera::state`].
+    shown: Arc<Mutex<StreamState>>,
 }
 
 /// Why a connection ended without trouble.
@@ -277,6 +289,7 @@ impl Watch {
             tracing::info!(component = "camera", event = "stream_state", source_id, %uri, state = name, "{name}");
         }
         self.state = Some(state.clone());
+        self.shown.lock().clone_from(&state);
         // The app drains reports as long as it lives; after that nobody wants to know.
         let _ = self.reports.send(Report { source_id, state });
     }

@@ -16,7 +16,7 @@ use super::Failure;
 use crate::camera::latest::Latest;
 use crate::camera::{Camera, Options};
 use crate::config::Flag;
-use crate::detect::Detected;
+use crate::detect::{Detected, Detector};
 use crate::model;
 
 #[derive(Debug, ClapArgs)]
@@ -54,9 +54,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     gst::init().map_err(Failure::failed)?;
     let config = configured(args)?;
-    let loaded = model::load(&config).map_err(Failure::usage)?;
+    let streams = model::streams(&config);
+    let loaded = model::load(&config, &config.detector.model, &streams).map_err(Failure::usage)?;
     let _ = writeln!(std::io::stderr(), "{}: {} ({})", loaded.model_id, loaded.reason, loaded.mode);
-    let mut detector = loaded.detector;
+    let mut detector = Detector::new(loaded.network, &streams).map_err(Failure::failed)?;
     let latest = Arc::new(Latest::default());
     let (reports_in, reports) = unbounded();
     let options = Options { camera: config.camera.clone(), every: args.every, once: true };

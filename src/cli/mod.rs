@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 
 mod bench;
+mod ctl;
 mod detect;
 mod model;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Detect in a file or stream, offline: one JSON line per processed frame
     Detect(detect::Args),
+    /// Send a command to instances and wait for their answers
+    Ctl(ctl::Args),
     /// Show live what instances on a broker detect
     Watch(watch::Args),
     /// Measure this machine: engine alone, pre-processing, whole path (JSON at the end)
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::CheckConfig { file, board } => run::check(&file, board.as_deref()),
         Command::Detect(args) => detect::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Model(command) => model::run(command),

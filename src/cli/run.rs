@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::Value;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use vigia_core::config::{Config, select};
+use vigia_core::control::Code;
 
 use super::Failure;
-use crate::app::{self, AppError};
+use crate::app::{self, AppError, Signals};
 use crate::clock;
 use crate::config::{self, Flag};
 use crate::logging;
@@ -116,13 +117,20 @@ impl Args {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let flags = args.flags()?;
-    let config =
-        config::load(args.board.as_deref(), args.config.as_deref(), config::process_environment(), flags)
-            .map_err(Failure::usage)?;
+    let load = move || {
+        let env = config::process_environment();
+        config::load(args.board.as_deref(), args.config.as_deref(), env, flags.clone())
+    };
+    let config = load().map_err(Failure::usage)?;
     let _log = logging::start(&config.log).map_err(|e| Failure::Usage(format!("log.file: {e}")))?;
     let stop = signals().map_err(Failure::failed)?;
-    app::run(config, &stop).map_err(|e| match e {
-        AppError::Model(_) | AppError::Mqtt(_) => Failure::usage(e),
+    let signals = Signals { stop, reload: hangups().map_err(Failure::failed)? };
+    let reload = Box::new(move || load().map_err(|e| e.to_string()));
+    app::run(config, reload, &signals).map_err(|e| match e {
+        AppError::Model(_) | AppError::Mqtt(_) | AppError::Journal(_) | AppError::Keys(_) => {
+            Failure::usage(e)
+        }
+        AppError::Start(refusal) if refusal.code == Code::BadModel => Failure::usage(refusal),
         e => Failure::failed(e),
     })
 }
@@ -143,6 +151,19 @@ pub fn signals() -> std::io::Result<Receiver<()>> {
         }
     })?;
     Ok(stop)
+}
+
+/// SIGHUP asks to read the configuration again.
+fn hangups() -> std::io::Result<Receiver<()>> {
+    // Several at once are one wish.
+    let (tell, reload) = bounded(1);
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP])?;
+    std::thread::Builder::new().name("hangups".into()).spawn(move || {
+        for _ in signals.forever() {
+            let _ = tell.try_send(());
+        }
+    })?;
+    Ok(reload)
 }
 
 pub fn check(file: &Path, board: Option<&Path>) -> Result<(), Failure> {

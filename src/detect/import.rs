@@ -187,6 +187,7 @@ pub fn examine(
         classes,
         licence: wishes.licence.clone(),
         source: wishes.source.clone(),
+        notice: None,
     };
     manifest.check().map_err(|what| ImportError::NotDetector { path: path.into(), what })?;
     Ok(manifest)

@@ -37,6 +37,9 @@ pub struct Manifest {
     pub licence: Option<String>,
     #[serde(default)]
     pub source: Option<String>,
+    /// What whoever relies on the model must know; said at each start and in the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 /// The network's input, `[1, 3, height, width]`.

@@ -206,6 +206,26 @@ pub fn connect(port: u16, client_id: &str) -> io::Result<TcpStream> {
     if answer.get(1) == Some(&0) { Ok(stream) } else { Err(io::Error::other("CONNACK refuses")) }
 }
 
+/// Publishes at QoS 0 on a bare connection.
+#[allow(dead_code, reason = "not every test publishes")]
+pub fn publish(stream: &mut TcpStream, topic: &str, payload: &[u8], retain: bool) {
+    let mut body = Vec::new();
+    string(&mut body, topic);
+    body.extend(payload);
+    let mut packet = vec![0x30 | u8::from(retain)];
+    let mut len = body.len();
+    loop {
+        let low = u8::try_from(len % 128).expect("below 128");
+        len /= 128;
+        packet.push(if len > 0 { low | 0x80 } else { low });
+        if len == 0 {
+            break;
+        }
+    }
+    packet.extend(body);
+    stream.write_all(&packet).expect("the broker takes it");
+}
+
 fn string(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).expect("test strings are short");
     out.extend(len.to_be_bytes());

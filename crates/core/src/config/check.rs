@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 mod broker;
+mod control;
 
 use super::raw;
 use super::rules::{self, InstanceId, Wrong};
@@ -85,7 +86,8 @@ fn sections(raw: &raw::Config, secrets: &Secrets, faults: &mut Faults) -> Option
     let stream_defaults = stream_defaults(raw, faults);
     let streams = streams(raw, secrets, faults);
     let camera = camera(&raw.camera, faults);
-    let (mqtt, control) = broker::mqtt_and_control(raw, secrets, faults);
+    let (mqtt, topics) = broker::mqtt_and_topics(raw, secrets, faults);
+    let control = control::control(raw, topics, secrets, faults);
     let interval = faults.keep("metrics.interval_s", rules::metrics_interval(raw.metrics.interval_s));
     let log_file = faults.text("log.file", raw.log.file.as_ref());
     Some(Config {

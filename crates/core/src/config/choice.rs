@@ -69,6 +69,16 @@ pub enum LogLevel {
     Error,
 }
 
+/// Who may ask for what; each may what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Viewer,
+    Operator,
+    Technician,
+    Admin,
+}
+
 /// MQTT quality of service of what we publish. Level 2 would add two round trips and prove no
 /// more than event ids do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -27,3 +27,4 @@ pub const TEXT_BYTES_MAX: usize = 4096;
 pub const INSTANCE_ID_LEN_MAX: usize = 64;
 pub const MODEL_NAME_LEN_MAX: usize = 128;
 pub const CLASSES_LEN_MAX: usize = 10_000;
+pub const KEYS_LEN_MAX: usize = 64;

@@ -20,7 +20,7 @@ use core::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use check::{Fault, check};
-pub use choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Qos, Tracker, Transport};
+pub use choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Qos, Role, Tracker, Transport};
 pub use rules::{InstanceId, Wrong};
 pub use secret::{Credentials, Secret, Secrets};
 pub use select::{SelectError, select};
@@ -141,6 +141,31 @@ pub struct Control {
     pub command_topic: String,
     /// `{status_topic}/{instance_id}`
     pub status_topic: String,
+    /// `None`: kept until the process ends.
+    pub journal: Option<String>,
+    /// `None` is off.
+    #[serde(rename = "heartbeat_s", serialize_with = "in_seconds_or_zero")]
+    pub heartbeat: Option<Duration>,
+    /// `None`: unsigned commands are refused.
+    pub unsigned_role: Option<Role>,
+    pub keys: Vec<CommandKey>,
+}
+
+/// Who signs with it may do what its role may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommandKey {
+    pub id: String,
+    pub role: Role,
+    pub material: KeyMaterial,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyMaterial {
+    /// The secret of HMAC-SHA-256.
+    Hmac(Secret),
+    /// An Ed25519 public key.
+    Ed25519([u8; 32]),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

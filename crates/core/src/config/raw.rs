@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Tracker, Transport};
+use super::choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Role, Tracker, Transport};
 use super::limits;
 
 /// Settings of vigia. Every key may be left out; the built-in defaults fill in.
@@ -98,7 +98,7 @@ pub struct StreamDefaults {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
-    /// Name of a model in models_dir, e.g. yolox_nano.
+    /// Name of a model in models_dir, e.g. lookout-n.
     pub model: String,
     /// Folder of the models, e.g. /usr/share/vigia/models.
     pub models_dir: String,
@@ -196,6 +196,32 @@ pub struct Control {
     pub command_topic: String,
     /// Topic of states and answers, without the instance id, e.g. nvr/control/status.
     pub status_topic: String,
+    /// File that keeps what commands changed, their answers and the audit, e.g.
+    /// /var/lib/vigia/journal.db; null keeps them until the process ends.
+    pub journal: Option<String>,
+    /// Seconds between two repetitions of the status; 0 is off.
+    #[schemars(range(min = 0, max = limits::METRICS_INTERVAL_S_MAX))]
+    pub heartbeat_s: f64,
+    /// What senders of unsigned commands may do; null refuses them all.
+    pub unsigned_role: Option<Role>,
+    /// Keys of those who sign their commands.
+    pub keys: Vec<CommandKey>,
+}
+
+/// Either a shared secret or a public key.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandKey {
+    /// Name of the key, as commands give it in key_id.
+    #[schemars(required)]
+    pub id: Option<String>,
+    /// What who holds it may do.
+    #[schemars(required)]
+    pub role: Option<Role>,
+    /// Entry of secrets_file whose password is the shared secret of HMAC-SHA-256.
+    pub credentials: Option<String>,
+    /// Ed25519 public key: 64 hex digits.
+    pub public_key: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

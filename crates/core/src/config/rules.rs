@@ -54,6 +54,8 @@ pub enum Wrong {
     BelowOther { other: &'static str },
     #[error("`{name}` is not in secrets_file, which has {known}")]
     UnknownCredentials { name: String, known: String },
+    #[error("must be 64 hex digits, got `{got}`")]
+    BadKey { got: String },
     /// Settings that don't go together.
     #[error("{0}")]
     Conflict(&'static str),

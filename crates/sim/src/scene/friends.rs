@@ -42,9 +42,13 @@ enum Shape {
     Panel,
     /// A heap of something in warm colours: sand, fruit, bricks, tyres.
     Heap,
+    /// A column or a post, often with warning stripes: upright like a person.
+    Pillar,
+    /// A barrier with warning stripes.
+    Barrier,
 }
 
-const SHAPES: [Shape; 10] = [
+const SHAPES: [Shape; 13] = [
     Shape::Tarpaulin,
     Shape::Leaves,
     Shape::Falling,
@@ -55,6 +59,9 @@ const SHAPES: [Shape; 10] = [
     Shape::Glint,
     Shape::Panel,
     Shape::Heap,
+    Shape::Pillar,
+    Shape::Pillar,
+    Shape::Barrier,
 ];
 
 /// Red, orange and yellow things, as they are sold and as they grow.
@@ -79,22 +86,38 @@ impl Friend {
     /// Something that looks a bit like fire, somewhere on the free ground of `site`.
     #[must_use]
     pub fn new(rng: &mut Rng, site: &Site) -> Self {
+        let shape = SHAPES[rng.usize(..SHAPES.len())];
+        Self::of(shape, rng, site)
+    }
+
+    /// A column or a post, as halls and yards have several.
+    #[must_use]
+    pub fn pillar(rng: &mut Rng, site: &Site) -> Self {
+        Self::of(Shape::Pillar, rng, site)
+    }
+
+    fn of(shape: Shape, rng: &mut Rng, site: &Site) -> Self {
         let mut warm = || {
             let (r, g, b) = WARM[rng.usize(..WARM.len())];
             rgb(r, g, b)
         };
         let (colour, second) = (warm(), warm());
-        let shape = SHAPES[rng.usize(..SHAPES.len())];
         let far = if site.place.indoors() { 14.0 } else { 45.0 };
         let at = site.spot(rng, far);
         let (low, high) = match shape {
             Shape::Lamp(_) => (0.08, 0.4),
             Shape::Glint => (0.2, 1.5),
             Shape::Cones => (0.3, 0.5),
+            Shape::Pillar => (0.12, 0.9),
+            Shape::Barrier => (1.0, 2.8),
             _ => (0.5, 2.6),
         };
         let width = low + (high - low) * rng.f32();
-        let height = width * (0.5 + 0.9 * rng.f32());
+        let height = match shape {
+            Shape::Pillar => (0.8 + 3.5 * rng.f32()).min(site.ceiling()),
+            Shape::Barrier => 0.5 + 0.7 * rng.f32(),
+            _ => width * (0.5 + 0.9 * rng.f32()),
+        };
         let mut friend = Self { at, width, height, colour, second, seed: rng.u32(..), shape };
         if matches!(shape, Shape::Lamp(_) | Shape::Panel | Shape::Glint) {
             friend.at.y += 0.3 + 2.5 * rng.f32();
@@ -113,6 +136,7 @@ impl Friend {
             Shape::Cones => self.cones(canvas, view, light),
             Shape::Glint => self.glint(canvas, view, light, t),
             Shape::Panel => self.panel(canvas, view, light),
+            Shape::Pillar | Shape::Barrier => self.striped(canvas, view, light),
         }
     }
 
@@ -135,7 +159,7 @@ impl Friend {
             // Hung cloth sags; thrown cloth bulges.
             let top = if up > 0.0 { 1.0 } else { 0.9 - 0.45 * at.x * at.x };
             let inside = at.y < top + edge && at.x.abs() < 0.97 + edge;
-            let stripe = self.seed % 3 == 0 && at.y > 0.4 && at.y < 0.55;
+            let stripe = self.seed.is_multiple_of(3) && at.y > 0.4 && at.y < 0.55;
             let colour = if stripe { self.second } else { self.colour };
             (f32::from(u8::from(inside)), Texel::lit(colour, lit * (0.35 + 1.3 * fold)))
         });
@@ -216,6 +240,42 @@ impl Friend {
         });
     }
 
+    /// A box with warning stripes on all of it, on its lower part, or nowhere.
+    fn striped(&self, canvas: &mut Canvas, view: &View, light: &Light) {
+        let draw = |n: u32| lattice_of(self.seed, n as f32);
+        let deep = if self.shape == Shape::Pillar { self.width } else { 0.15 };
+        let turn = draw(11) * 3.0;
+        let (sin, cos) = (libm::sinf(turn), libm::cosf(turn));
+        let along = Vec3::new(cos, 0.0, sin) * (self.width * 0.5);
+        let across = Vec3::new(-sin, 0.0, cos) * (deep * 0.5);
+        let bodies = [rgb(150, 148, 142), rgb(205, 203, 196), rgb(96, 94, 90), rgb(170, 150, 120)];
+        let body = bodies[(self.seed as usize >> 3) % bodies.len()];
+        let pairs = [(rgb(238, 190, 20), rgb(24, 24, 24)), (rgb(200, 30, 24), rgb(235, 235, 230))];
+        let (bright, dark) = pairs[usize::from(draw(12) < 0.35)];
+        let top = [0.0, 1.1, 1.1, f32::MAX][(self.seed as usize >> 7) % 4];
+        canvas.shade(view, self.at, self.width, 0.5);
+        for (side, normal) in [(across, across), (-across, -across), (along, along), (-along, -along)] {
+            let normal = normal.normalize_or_zero();
+            if normal.dot(view.position - self.at - side) <= 0.0 {
+                continue;
+            }
+            let half = if side == across || side == -across { along } else { across };
+            let up = Vec3::Y * self.height;
+            let foot = self.at + side;
+            let lit = light.on(normal);
+            canvas.polygon(view, &[foot - half, foot + half, foot + half + up, foot - half + up], 0, |p| {
+                let grain = fbm2(self.seed, Vec2::new(p.x + p.z, p.y) * 4.0, 3);
+                let stripe = ((p - foot).dot(half.normalize_or_zero()) + p.y) / (0.18 + 0.3 * draw(13));
+                let colour = match (p.y < top, stripe.rem_euclid(2.0) < 1.0) {
+                    (true, true) => bright,
+                    (true, false) => dark,
+                    (false, _) => body,
+                };
+                Texel::lit(colour * (0.65 + 0.7 * grain), lit)
+            });
+        }
+    }
+
     /// A lit window or a screen with bars and blotches.
     fn panel(&self, canvas: &mut Canvas, view: &View, light: &Light) {
         let bright = 0.35 + 1.2 * light.night + 0.6 * lattice_of(self.seed, 8.0);
@@ -244,6 +304,7 @@ pub fn steam(rng: &mut Rng, site: &Site) -> Plume {
         growth: 0.5,
         life,
         ends: f32::MAX,
+        ceiling: site.ceiling(),
         thickness: 0.9 + 0.6 * rng.f32(),
         colour: Vec3::splat(0.95),
         lit_by: Vec3::ZERO,
@@ -265,6 +326,7 @@ pub fn dust(rng: &mut Rng, site: &Site) -> Plume {
         growth: 1.0,
         life: 3.0 + 3.0 * rng.f32(),
         ends: 60.0,
+        ceiling: f32::INFINITY,
         thickness: 0.25 + 0.3 * rng.f32(),
         colour,
         lit_by: Vec3::ZERO,

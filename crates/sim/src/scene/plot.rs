@@ -45,6 +45,10 @@ impl Plot {
     }
 }
 
+/// People and animals stay within this distance of the first camera, in metres, where the ground
+/// begins that near.
+const NEAR_M: f32 = 24.0;
+
 /// A world as a seed made it.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -80,7 +84,7 @@ impl Scene {
     /// A scene at this place.
     #[must_use]
     pub fn at(place: Place, seed: u64, plot: Plot) -> Self {
-        let mut rng = Rng::with_seed(seed ^ 0x5eed_0f_ace5);
+        let mut rng = Rng::with_seed(seed ^ 0x5e_ed0f_ace5);
         let site = Site::new(place, &mut rng);
         let lenses = [(); Self::CAMERAS].map(|()| Lens::new(&mut rng, &site.light, place.indoors()));
         let mut scene = Self {
@@ -136,7 +140,8 @@ impl Scene {
 
     /// A way over the free ground.
     fn walk(&self, rng: &mut Rng, speed: f32) -> Path {
-        let far = self.sight() * (0.25 + 0.5 * rng.f32());
+        // Cameras are mounted so that who they watch can be seen.
+        let far = (self.sight() * (0.25 + 0.5 * rng.f32())).min(NEAR_M);
         if rng.f32() < 0.25 {
             return Path::standing(self.site.spot(rng, far), rng.f32() * std::f32::consts::TAU);
         }
@@ -240,6 +245,7 @@ impl Scene {
             growth: fire.growth,
             life: if indoors { 3.0 + 2.0 * rng.f32() } else { 5.0 + 7.0 * rng.f32() },
             ends: f32::MAX,
+            ceiling: self.site.ceiling(),
             thickness: 0.9 + 2.6 * rng.f32(),
             colour: tint * grey,
             lit_by: if flames { Vec3::new(0.6, 0.2, 0.05) * (0.16 * fire.heat) } else { Vec3::ZERO },
@@ -248,6 +254,10 @@ impl Scene {
     }
 
     fn mislead(&mut self, rng: &mut Rng) {
+        let pillars = if rng.f32() < 0.3 { 2 + rng.usize(..4) } else { 0 };
+        for _ in 0..pillars {
+            self.friends.push(Friend::pillar(rng, &self.site));
+        }
         let most = if self.plot == Plot::Friends { 6 } else { 2 };
         let least = usize::from(self.plot == Plot::Friends) * 2;
         for _ in 0..rng.usize(least..=most) {

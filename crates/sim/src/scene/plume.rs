@@ -28,6 +28,8 @@ pub struct Plume {
     pub life: f32,
     /// Puffs end at this time.
     pub ends: f32,
+    /// Smoke spreads below it; infinity outdoors.
+    pub ceiling: f32,
     /// Share of light swallowed in the middle of a fresh puff.
     pub thickness: f32,
     /// Share of light that it throws back, linear.
@@ -98,7 +100,18 @@ impl Plume {
         // The same smoke in a larger puff is thinner.
         let thin = (self.radius / radius.max(1e-3)).powi(2).sqrt();
         let thick = self.thickness * strength * thin * young.sqrt() * fresh * (0.6 + 0.8 * (draw(6) + 0.5));
-        Puff { centre: self.from + way + swirl, radius, thick, young }
+        let centre = self.under_ceiling(self.from + way + swirl, radius, draw(7));
+        Puff { centre, radius, thick, young }
+    }
+
+    /// What would rise through the ceiling spreads below it instead, to one side (-0.5..0.5 of a turn).
+    fn under_ceiling(&self, centre: Vec3, radius: f32, side: f32) -> Vec3 {
+        let above = centre.y - (self.ceiling - 0.3 * radius);
+        if above <= 0.0 {
+            return centre;
+        }
+        let turn = side * std::f32::consts::TAU;
+        centre + Vec3::new(libm::sinf(turn) * above * 1.3, -above, libm::cosf(turn) * above * 1.3)
     }
 
     /// Paints it into `picture` and marks what can be seen of it.

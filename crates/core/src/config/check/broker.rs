@@ -6,14 +6,15 @@ use core::time::Duration;
 use super::super::raw;
 use super::super::rules::{self, Wrong};
 use super::super::secret::Secrets;
-use super::super::{Control, Mqtt, Tls, TlsClient, limits};
+use super::super::{Mqtt, Tls, TlsClient, limits};
 use super::Faults;
 
-pub(super) fn mqtt_and_control(
+/// The broker, and the topics of commands and of answers.
+pub(super) fn mqtt_and_topics(
     all: &raw::Config,
     secrets: &Secrets,
     faults: &mut Faults,
-) -> (Option<Mqtt>, Option<Control>) {
+) -> (Option<Mqtt>, Option<(String, String)>) {
     let raw = &all.mqtt;
     let prefix = faults
         .keep_some("mqtt.topic_prefix", raw.topic_prefix.as_deref(), |prefix| rules::topic(None, prefix));
@@ -33,12 +34,7 @@ pub(super) fn mqtt_and_control(
             faults.clash("control.command_topic", name, Wrong::BelowOther { other: name });
         }
     }
-    let control = command.zip(status).map(|(command_topic, status_topic)| Control {
-        enabled: all.control.enabled,
-        command_topic,
-        status_topic,
-    });
-    (mqtt(raw, detections, metrics, secrets, faults), control)
+    (mqtt(raw, detections, metrics, secrets, faults), command.zip(status))
 }
 
 fn is_below(topic: &str, parent: &str) -> bool {

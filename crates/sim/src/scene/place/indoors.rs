@@ -28,6 +28,10 @@ pub struct Hall {
 }
 
 impl Hall {
+    pub(super) fn height(&self) -> f32 {
+        self.height
+    }
+
     /// Corners and edges are darker.
     #[must_use]
     pub fn corner(&self, p: Vec3) -> f32 {

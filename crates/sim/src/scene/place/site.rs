@@ -252,6 +252,11 @@ impl Site {
         best
     }
 
+    /// How high the ceiling is, in metres; outdoors there is none.
+    pub fn ceiling(&self) -> f32 {
+        self.hall.as_ref().map_or(f32::INFINITY, |hall| hall.height())
+    }
+
     /// A lane cars may use, if there is one here.
     pub fn lane(&self, rng: &mut fastrand::Rng) -> Option<Vec<Vec3>> {
         if self.lanes.is_empty() {

@@ -1,0 +1,163 @@
+//! What the instance says: its status, its answers, and what queries ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vigia_core::control::{Ack, Code, Refusal, Status};
+
+use super::{App, write_json};
+use crate::clock;
+use crate::mqtt::{Class, Qos};
+use crate::wire;
+
+/// A healthy instance has processed a frame this recently.
+const RECENT: Duration = Duration::from_secs(30);
+
+impl App {
+    /// Returns whether the message was taken.
+    pub(super) fn publish_status(&self, status: Status, extra: Value) -> bool {
+        let now = clock::now();
+        let mut all = json!({
+            "uptime_seconds": now.since(self.started).as_secs(),
+            "engine": self.engine,
+            "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s)).collect::<Vec<_>>(),
+            "paused_sources": self.paused_sources(),
+        });
+        if let Value::Object(all) = &mut all {
+            if status == Status::Starting {
+                all.insert("uptime_seconds".into(), json!(0));
+                all.insert("config".into(), wire::announced(&self.config, &self.desired));
+            }
+            if let Value::Object(extra) = extra {
+                all.extend(extra);
+            }
+        }
+        let voice = self.voices.load();
+        let payload = voice.identity.status(status, clock::utc(), all).to_string();
+        let topic = &voice.identity.status_topic;
+        let write = |buffer: &mut Vec<u8>| buffer.extend_from_slice(payload.as_bytes());
+        let outcome = voice.outbox.publish_behind(Class::Status, topic, Qos::AtLeastOnce, true, write);
+        if let Err(refused) = &outcome {
+            tracing::error!(component = "processor", event = "status_not_published", %refused, "status lost");
+        }
+        outcome.is_ok()
+    }
+
+    pub(super) fn heartbeat(&mut self) {
+        if self.launched && self.is_connected() {
+            self.publish_status(self.machine.status(), json!({ "heartbeat": true }));
+        }
+    }
+
+    /// A sign of life for who looks for instances.
+    pub(super) fn pong(&self) {
+        let extra = json!({
+            "pong": true,
+            "config": wire::announced(&self.config, &self.desired),
+            "health": {
+                "is_paused": self.machine.pauses().is_all_paused(),
+                "pipeline_running": self.pipeline_runs(),
+                "mqtt_connected": self.is_connected(),
+                "control_plane_connected": self.is_connected(),
+            },
+        });
+        self.publish_status(self.machine.status(), extra);
+        tracing::info!(component = "command_handlers", event = "pong_sent", "pong");
+    }
+
+    fn pipeline_runs(&self) -> bool {
+        matches!(self.machine.status(), Status::Running | Status::Paused | Status::Reconfiguring)
+    }
+
+    /// Whether it works, for who asks (spec nvr 4.2).
+    pub(super) fn publish_health(&self) {
+        let now = clock::now();
+        let connected = self.is_connected();
+        let age = self.telemetry.last_frame_age(now);
+        let recent = age.is_some_and(|age| age <= RECENT);
+        let critical = [self.pipeline_runs(), connected, connected];
+        let status = match (critical.iter().filter(|ok| **ok).count(), recent) {
+            (3, true) => "healthy",
+            (0, _) => "unhealthy",
+            _ => "degraded",
+        };
+        let payload = json!({
+            "instance_id": self.voices.load().identity.instance_id,
+            "status": status,
+            "timestamp": clock::utc(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "checks": {
+                "pipeline_running": critical[0],
+                "control_plane_connected": critical[1],
+                "data_plane_connected": critical[2],
+                "recent_frames": recent,
+                "avg_fps": self.telemetry.throughput(now),
+            },
+        });
+        let topic = self.voices.load().identity.health_topic.clone();
+        self.say(Class::Status, &topic, Qos::AtLeastOnce, false, &payload);
+    }
+
+    pub(super) fn publish_metrics(&self) {
+        let voice = self.voices.load();
+        let (id, topic) = (&voice.identity.instance_id, &voice.identity.metrics_topic);
+        let Some(report) = self.telemetry.report(id, clock::utc(), clock::now()) else { return };
+        self.say(Class::Latest, topic, Qos::AtMostOnce, true, &report);
+    }
+
+    /// The full metrics (spec nvr 1.5).
+    pub(super) fn publish_report(&self) -> Result<(), Refusal> {
+        let voice = self.voices.load();
+        let (id, topic) = (&voice.identity.instance_id, &voice.identity.report_topic);
+        let now = clock::now();
+        let mut report = self.telemetry.full(id, clock::utc(), now).ok_or_else(|| {
+            tracing::info!(component = "command_handlers", event = "metrics_unavailable", "no metrics");
+            Refusal::new(Code::Unavailable, "no frame was processed yet")
+        })?;
+        if let Value::Object(all) = &mut report {
+            all.insert("status_updates".into(), json!(self.updates));
+        }
+        self.say(Class::Status, topic, Qos::AtMostOnce, false, &report);
+        Ok(())
+    }
+
+    pub(super) fn publish_history(&self, entries: &[Value]) {
+        let voice = self.voices.load();
+        let payload = json!({ "instance_id": voice.identity.instance_id, "timestamp": clock::utc(), "entries": entries });
+        self.say(Class::Status, &voice.identity.history_topic, Qos::AtLeastOnce, false, &payload);
+    }
+
+    /// A final answer states something of the detections so far, so it follows them.
+    pub(super) fn publish_ack(&self, ack: &Ack, is_final: bool) {
+        let voice = self.voices.load();
+        let (topic, qos) = (&voice.identity.ack_topic, Qos::AtLeastOnce);
+        let write = |buffer: &mut Vec<u8>| write_json(buffer, ack);
+        let outcome = if is_final {
+            voice.outbox.publish_behind(Class::Ack, topic, qos, false, write)
+        } else {
+            voice.outbox.publish(Class::Ack, topic, qos, false, write)
+        };
+        if let Err(refused) = outcome {
+            tracing::error!(component = "control_plane", event = "ack_lost", trace_id = ack.trace_id, %refused, "answer lost");
+        }
+    }
+
+    /// A stored answer, as it was.
+    pub(super) fn publish_ack_text(&self, text: &str) {
+        let voice = self.voices.load();
+        let write = |buffer: &mut Vec<u8>| buffer.extend_from_slice(text.as_bytes());
+        let topic = &voice.identity.ack_topic;
+        let outcome = voice.outbox.publish_behind(Class::Ack, topic, Qos::AtLeastOnce, false, write);
+        if let Err(refused) = outcome {
+            tracing::error!(component = "control_plane", event = "ack_lost", %refused, "answer lost");
+        }
+    }
+
+    fn say(&self, class: Class, topic: &Arc<str>, qos: Qos, retain: bool, value: &impl serde::Serialize) {
+        let write = |buffer: &mut Vec<u8>| write_json(buffer, value);
+        if let Err(refused) = self.voices.load().outbox.publish(class, topic, qos, retain, write) {
+            tracing::warn!(component = "metrics_reporter", event = "metrics_error", %refused, topic = &**topic, "not published");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! A message from the command topic becomes a command, or a refusal, or nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vigia_core::config::{InstanceId, Role};
+use vigia_core::control::{
+    Ack, Admission, Begun, Code, Command, Echo, Effect, Entry, Envelope, Input, Limits, Opened, Pauses,
+    Refusal, Saved, Ticket, open, trace_id,
+};
+use vigia_core::control::{Class as CommandClass, Desired, Overlay};
+use vigia_core::time::Instant;
+
+use super::boot::{ACTIVE, interrupted};
+use super::{App, End};
+use crate::clock;
+use crate::control::journal::{self, JournalError};
+use crate::mqtt::Incoming;
+
+/// Senders' clocks may be this far ahead of ours.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+/// A signed command is not taken later than this after it was issued.
+const SIGNED_AGE_MAX: Duration = Duration::from_secs(300);
+
+/// A command without its final answer.
+pub(super) struct InHand {
+    pub ticket: Ticket,
+    pub arrived: Instant,
+    digest: u64,
+    /// As the audit shows them.
+    params: Value,
+    role: Option<Role>,
+    key_id: Option<String>,
+    /// Of the command, where it could be read.
+    class: Option<CommandClass>,
+    /// What the instance is to be if it succeeds.
+    pub next: Option<Desired>,
+    pub pauses: Option<Pauses>,
+    pub effect: Effect,
+}
+
+/// What waits for the journal.
+pub(super) enum Waiting {
+    Answer(Box<Ack>),
+    History(Box<InHand>),
+}
+
+impl App {
+    /// A message of the broker's: a command, or the state of another instance.
+    pub(super) fn take(&mut self, message: &Incoming) -> Option<End> {
+        if message.topic != self.config.control.command_topic {
+            self.peer(message);
+            return None;
+        }
+        let own = InstanceId::parse(&self.voices.load().identity.instance_id).ok()?;
+        let signs = !self.config.control.keys.is_empty();
+        let limits =
+            Limits { now: clock::utc(), ahead_max: AHEAD_MAX, age_max: signs.then_some(SIGNED_AGE_MAX) };
+        match open(&message.payload, message.retained, &own, &limits) {
+            Opened::Unreadable(why) => {
+                tracing::error!(component = "control_plane", event = "json_decode_error", %why, "unreadable command");
+                None
+            }
+            Opened::Retained => {
+                tracing::warn!(
+                    component = "control_plane",
+                    event = "command_retained",
+                    "a retained command is ignored"
+                );
+                None
+            }
+            Opened::NotForUs => {
+                tracing::debug!(component = "control_plane", event = "command_filtered", "not for us");
+                None
+            }
+            Opened::Refused { echo, refusal } => {
+                let hand = self.hand(echo);
+                self.refuse(hand, refusal);
+                None
+            }
+            Opened::Accepted(envelope) => self.accepted(&envelope),
+        }
+    }
+
+    pub(super) fn hand(&self, echo: Echo) -> InHand {
+        let voice = self.voices.load();
+        let ticket = Ticket {
+            instance_id: voice.identity.instance_id.clone(),
+            client_id: voice.identity.client_id.clone(),
+            trace_id: trace_id(&echo.command, fastrand::u32(..)),
+            echo,
+        };
+        InHand {
+            ticket,
+            arrived: clock::now(),
+            digest: 0,
+            params: Value::Null,
+            role: None,
+            key_id: None,
+            class: None,
+            next: None,
+            pauses: None,
+            effect: Effect::default(),
+        }
+    }
+
+    fn accepted(&mut self, envelope: &Envelope) -> Option<End> {
+        let mut hand = self.hand(envelope.echo.clone());
+        hand.digest = envelope.digest();
+        hand.params = envelope.shown_params();
+        hand.key_id = envelope.signature.as_ref().map(|s| s.key_id.clone());
+        let (command, trace_id) = (&hand.ticket.echo.command, &hand.ticket.trace_id);
+        tracing::info!(component = "control_plane", event = "command_received", command, trace_id, params = %hand.params, "command received");
+        if !self.is_new(&hand) {
+            return None;
+        }
+        self.publish_ack(&hand.ticket.received(clock::utc()), false);
+        match self.permitted(envelope, &mut hand) {
+            Ok(command) => self.admit(hand, &command),
+            Err(refusal) => {
+                self.refuse(hand, refusal);
+                None
+            }
+        }
+    }
+
+    /// A request that was seen before gets its stored answer, or the answer that is to come.
+    fn is_new(&mut self, hand: &InHand) -> bool {
+        let Some(id) = &hand.ticket.echo.request_id else { return true };
+        let refusal = match self.ledger.begin(clock::utc(), id, hand.digest) {
+            Begun::New => return true,
+            Begun::InProgress => {
+                tracing::info!(
+                    component = "control_plane",
+                    event = "command_repeated",
+                    trace_id = hand.ticket.trace_id,
+                    "its answer is still to come"
+                );
+                return false;
+            }
+            Begun::Done(stored) => {
+                let stored = stored.to_owned();
+                self.publish_ack_text(&stored);
+                return false;
+            }
+            Begun::Refused(refusal) => refusal,
+        };
+        let ack = hand.ticket.error(clock::utc(), Duration::ZERO, &refusal, None);
+        self.publish_ack(&ack, true);
+        false
+    }
+
+    fn permitted(&self, envelope: &Envelope, hand: &mut InHand) -> Result<Command, Refusal> {
+        let role = self.keys.role(envelope.signature.as_ref())?;
+        hand.role = Some(role);
+        let command = envelope.command(ACTIVE)?;
+        hand.class = Some(command.class());
+        command.permit(role)?;
+        Ok(command)
+    }
+
+    fn admit(&mut self, hand: InHand, command: &Command) -> Option<End> {
+        let (name, trace_id) = (command.name(), hand.ticket.trace_id.as_str());
+        tracing::info!(
+            component = "control_plane",
+            event = "command_executing",
+            command = name,
+            trace_id,
+            "executing"
+        );
+        match self.machine.admit(command) {
+            Admission::Now => return self.at_once(hand, command),
+            Admission::Enqueue(work) => {
+                self.note_begun(&hand);
+                self.step(Input::Claimed(work));
+                self.enqueue(hand, command);
+            }
+            Admission::Refuse(refusal) => {
+                if *command == Command::Restart {
+                    tracing::warn!(
+                        component = "pipeline_manager",
+                        event = "restart_rejected",
+                        reason = "restart_in_progress",
+                        "{refusal}"
+                    );
+                }
+                self.refuse(hand, refusal);
+            }
+        }
+        None
+    }
+
+    /// Queries and gates.
+    fn at_once(&mut self, mut hand: InHand, command: &Command) -> Option<End> {
+        match command {
+            Command::Pause { sources, timeout, .. } => {
+                let input = Input::Pause { sources: sources.clone(), timeout: *timeout };
+                self.gate_command(hand, command, input);
+            }
+            Command::Resume { sources } => {
+                let input = Input::Resume { sources: sources.clone(), streams: self.desired.source_ids() };
+                self.gate_command(hand, command, input);
+            }
+            Command::Stop => {
+                self.stopping = Some(hand);
+                return Some(End::Asked);
+            }
+            Command::Status => {
+                self.publish_status(self.machine.status(), json!({}));
+                self.finish(hand, Ok(()));
+            }
+            Command::Ping => {
+                self.pong();
+                self.finish(hand, Ok(()));
+            }
+            Command::Metrics => {
+                let outcome = self.publish_report();
+                self.finish(hand, outcome);
+            }
+            Command::Health => {
+                self.publish_health();
+                self.finish(hand, Ok(()));
+            }
+            Command::History { limit, since, command } => {
+                let number = self.scribe.read(*limit, *since, *command);
+                hand.class = Some(CommandClass::Query);
+                self.waiting.insert(number, Waiting::History(Box::new(hand)));
+            }
+            _ => self.refuse(hand, Refusal::new(Code::Failed, "it can't be served at once")),
+        }
+        None
+    }
+
+    fn gate_command(&mut self, mut hand: InHand, command: &Command, input: Input) {
+        if let Err(refusal) = self.desired.apply(command, &self.config) {
+            return self.refuse(hand, refusal);
+        }
+        self.step(input);
+        hand.effect.paused_sources = Some(self.paused_sources());
+        self.finish(hand, Ok(()));
+    }
+
+    pub(super) fn paused_sources(&self) -> Vec<u32> {
+        self.machine.pauses().paused_sources(&self.desired.source_ids())
+    }
+
+    pub(super) fn refuse(&mut self, hand: InHand, refusal: Refusal) {
+        self.finish(hand, Err(refusal));
+    }
+
+    /// The final answer. A query's goes out at once; all others are on the disk before.
+    pub(super) fn finish(&mut self, hand: InHand, outcome: Result<(), Refusal>) {
+        let (now, took) = (clock::utc(), clock::now().since(hand.arrived));
+        let effect = (hand.effect != Effect::default()).then(|| hand.effect.clone());
+        let ack = match &outcome {
+            Ok(()) => hand.ticket.completed(now, took, effect),
+            Err(refusal) => hand.ticket.error(now, took, refusal, effect),
+        };
+        let (command, trace_id) = (ack.command.as_str(), ack.trace_id.as_str());
+        match &outcome {
+            Ok(()) => {
+                tracing::info!(
+                    component = "control_plane",
+                    event = "command_completed",
+                    command,
+                    trace_id,
+                    duration_ms = ack.duration_ms,
+                    "completed"
+                );
+            }
+            Err(refusal) => {
+                let event = if refusal.code == Code::UnknownCommand {
+                    "command_not_available"
+                } else {
+                    "command_failed"
+                };
+                tracing::warn!(
+                    component = "control_plane",
+                    event,
+                    command,
+                    trace_id,
+                    code = refusal.code.name(),
+                    "{refusal}"
+                );
+            }
+        }
+        let text = serde_json::to_string(&ack).unwrap_or_default();
+        if let Some(id) = &hand.ticket.echo.request_id {
+            self.ledger.finish(id, text.clone());
+        }
+        if hand.class == Some(CommandClass::Query) && outcome.is_ok() {
+            return self.publish_ack(&ack, true);
+        }
+        let entry = journal::Entry {
+            desired: (outcome.is_ok() && hand.class.is_some()).then(|| self.saved()),
+            answer: answer(&hand, Some(text)),
+            audit: Some(audit(&hand, &ack)),
+        };
+        let number = self.scribe.write(entry);
+        self.waiting.insert(number, Waiting::Answer(Box::new(ack)));
+    }
+
+    /// Long commands are noted before they begin: after a crash their senders hear of it.
+    fn note_begun(&mut self, hand: &InHand) {
+        if let Some(answer) = answer(hand, None) {
+            self.scribe.write(journal::Entry { answer: Some(answer), ..journal::Entry::default() });
+        }
+    }
+
+    fn saved(&self) -> String {
+        let overlay = Overlay::of(&self.desired, &self.config);
+        let saved = Saved::new(overlay, self.machine.pauses(), clock::now(), clock::utc());
+        serde_json::to_string(&saved).unwrap_or_default()
+    }
+
+    /// The journal has written, or read.
+    pub(super) fn written(&mut self, number: u64, outcome: Result<Vec<Value>, JournalError>) {
+        let failed = outcome.as_ref().err().map(ToString::to_string);
+        if let Some(why) = &failed {
+            tracing::error!(component = "journal", event = "journal_failed", "{why}");
+        }
+        match (self.waiting.remove(&number), outcome) {
+            (Some(Waiting::Answer(mut ack)), outcome) => {
+                if let Err(why) = outcome {
+                    ack.message = format!("{}not kept for the next start: {why}", prefix(&ack.message));
+                }
+                self.publish_ack(&ack, true);
+            }
+            (Some(Waiting::History(hand)), Ok(entries)) => {
+                self.publish_history(&entries);
+                self.finish(*hand, Ok(()));
+            }
+            (Some(Waiting::History(hand)), Err(why)) => {
+                self.refuse(*hand, Refusal::new(Code::Failed, why.to_string()));
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// `stop` is answered when everything has stopped and nothing can follow.
+    pub(super) fn answer_stop(&mut self) {
+        let Some(hand) = self.stopping.take() else { return };
+        self.finish(hand, Ok(()));
+        let until = clock::now().after(Duration::from_secs(1));
+        while !self.waiting.is_empty()
+            && let Ok((number, outcome)) = self.scribe.done.clone().recv_timeout(until.since(clock::now()))
+        {
+            self.written(number, outcome);
+        }
+    }
+
+    /// Senders whose commands the process died over.
+    pub(super) fn answer_interrupted(&mut self) {
+        let ids: Vec<String> = self.ledger.unfinished().map(|entry| entry.request_id.clone()).collect();
+        for id in ids {
+            let Ok(request_id) = vigia_core::control::RequestId::parse(&id) else { continue };
+            let hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
+            self.finish(hand, Err(interrupted()));
+        }
+    }
+}
+
+fn prefix(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!("{message}; ") }
+}
+
+fn answer(hand: &InHand, ack: Option<String>) -> Option<(String, String)> {
+    let id = hand.ticket.echo.request_id.as_ref()?.as_str().to_owned();
+    let entry = Entry { request_id: id.clone(), digest: hand.digest, at: clock::utc(), ack };
+    Some((id, serde_json::to_string(&entry).unwrap_or_default()))
+}
+
+/// Who asked for what, and what came of it.
+fn audit(hand: &InHand, ack: &Ack) -> Value {
+    json!({
+        "at": ack.timestamp,
+        "instance_id": ack.instance_id,
+        "command": ack.command,
+        "params": hand.params,
+        "request_id": ack.request_id,
+        "trace_id": ack.trace_id,
+        "key_id": hand.key_id,
+        "role": hand.role.map(Role::name),
+        "result": ack.ack_status,
+        "code": ack.code,
+        "message": ack.message,
+        "duration_ms": ack.duration_ms,
+    })
+}

@@ -1,0 +1,511 @@
+//! Who carries out what takes long: one thread that owns the cameras and the detector.
+//!
+//! The app gives one [`Job`] at a time and hears [`Progress`]. Whatever can be tried without
+//! anybody noticing is tried first; what fails later is taken back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use serde_json::Value;
+use vigia_core::config::{Config, Stream};
+use vigia_core::control::{
+    Change, Code, Command, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff,
+};
+use vigia_core::stream::StreamState;
+
+use super::evidence::Inquiry;
+use super::running::{ChangeError, Ended, Running};
+use super::sink::Sink;
+use super::trial;
+use crate::camera::Report;
+use crate::camera::latest::Latest;
+use crate::clock;
+use crate::detect::Detector;
+use crate::model::{self, ModelError};
+use crate::mqtt::{Link, Settings, Worker};
+use crate::wire::Identity;
+
+/// How long a new stream has to show its first detection.
+const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
+/// How long is waited for the first frames that show a change; slow streams show it later.
+const PROOF_WITHIN: Duration = Duration::from_secs(1);
+/// How long the broker has to answer a second connection, and the old one to say what waits.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const RETIRE_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Job {
+    /// Loads the model and starts all streams.
+    Start(Desired),
+    /// The same, after everything was taken down.
+    Restart(Desired),
+    Apply(Plan),
+    /// Makes a connection under another name.
+    Connect(Box<Settings>, Box<Identity>),
+    /// Lets the old connection say what waits, and ends it.
+    Retire(Box<Worker>),
+}
+
+/// Changes that belong to one command.
+#[derive(Debug)]
+pub struct Plan {
+    /// One per command of a batch, else one.
+    pub steps: Vec<Step>,
+    /// All or nothing; else each step for itself.
+    pub atomic: bool,
+    /// Frames on which a new model is compared with the old one before the switch.
+    pub shadow_frames: u32,
+    /// Streams that are silent: no detection can prove anything of them.
+    pub silent: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
+pub struct Step {
+    pub command: Command,
+    pub changes: Vec<Change>,
+    /// Refused before it came here.
+    pub refused: Option<Refusal>,
+}
+
+/// How a job goes on.
+#[derive(Debug)]
+pub enum Progress {
+    /// It passed every check; from here on it may be noticed.
+    Begun,
+    Ended(Outcome),
+    Connected(Result<(Worker, Box<Identity>), Refusal>),
+    Retired,
+}
+
+/// What came of a job. `reached` is what is so now.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Of [`Job::Start`].
+    pub is_start: bool,
+    pub result: Result<(), Refusal>,
+    pub effect: Effect,
+    pub reached: Desired,
+    /// Whether it came as far as [`Progress::Begun`].
+    pub begun: bool,
+    /// Cameras and detector are at work.
+    pub works: bool,
+    /// The engine as the status shows it, if it is another one.
+    pub engine: Option<Value>,
+}
+
+/// The app's end.
+#[derive(Debug)]
+pub struct Desk {
+    jobs: Option<Sender<Job>>,
+    pub progress: Receiver<Progress>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What the thread works with.
+pub struct Tools {
+    pub config: Config,
+    pub latest: Arc<Latest>,
+    pub inquiry: Inquiry,
+    /// Makes the sink of each new detector.
+    pub sink: Box<dyn Fn() -> Sink + Send>,
+    pub reports: Sender<Report>,
+    pub ended: Sender<Ended>,
+}
+
+impl Desk {
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn open(tools: Tools, desired: Desired) -> std::io::Result<Self> {
+        // One job is out at a time: the machine admits no second.
+        let (jobs, inbox) = bounded(1);
+        let (told, progress) = unbounded();
+        let operator = Operator { tools, current: desired, running: None, told, engine: None, begun: false };
+        let thread =
+            std::thread::Builder::new().name("operator".into()).spawn(move || operator.work(&inbox))?;
+        Ok(Self { jobs: Some(jobs), progress, thread: Some(thread) })
+    }
+
+    pub fn give(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // The thread ends only after this sender has.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Everything stops, in at most `limit`; a job that takes longer is left behind.
+    pub fn close(&mut self, limit: Duration) {
+        drop(self.jobs.take());
+        let until = clock::now().after(limit);
+        // The progress channel is closed when the thread has ended.
+        while self.progress.recv_timeout(until.since(clock::now())).is_ok() {}
+        if let Some(thread) = self.thread.take()
+            && thread.is_finished()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Operator {
+    tools: Tools,
+    current: Desired,
+    running: Option<Running>,
+    told: Sender<Progress>,
+    engine: Option<Value>,
+    begun: bool,
+}
+
+/// What a change proved.
+type Proof = Result<Effect, Refusal>;
+
+impl Operator {
+    fn work(mut self, jobs: &Receiver<Job>) {
+        for job in jobs {
+            (self.begun, self.engine) = (false, None);
+            let is_start = matches!(job, Job::Start(_));
+            let (result, effect) = match job {
+                Job::Connect(settings, identity) => {
+                    let connected = connect(*settings).map(|worker| (worker, identity));
+                    let _ = self.told.send(Progress::Connected(connected));
+                    continue;
+                }
+                Job::Retire(worker) => {
+                    let _ = worker.shutdown(RETIRE_WITHIN);
+                    let _ = self.told.send(Progress::Retired);
+                    continue;
+                }
+                Job::Start(desired) => (self.start(desired), Effect::default()),
+                Job::Restart(desired) => {
+                    self.begin();
+                    self.stop();
+                    (self.start(desired), Effect::default())
+                }
+                Job::Apply(plan) => self.apply(&plan),
+            };
+            let outcome = Outcome {
+                is_start,
+                result,
+                effect,
+                reached: self.current.clone(),
+                begun: self.begun,
+                works: self.running.is_some(),
+                engine: self.engine.take(),
+            };
+            // The app may have gone.
+            let _ = self.told.send(Progress::Ended(outcome));
+        }
+        self.stop();
+    }
+
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let _ = self.told.send(Progress::Begun);
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+
+    fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
+        let Tools { config, latest, sink, reports, ended, .. } = &self.tools;
+        let loaded = model::load(config, &desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
+        let described = loaded.describe();
+        let detector = Detector::new(loaded.network, &desired.streams)
+            .map_err(|e| Refusal::new(Code::BadModel, e.to_string()))?;
+        let ends = (reports.clone(), ended.clone());
+        let (camera, streams) = (&config.camera, &desired.streams);
+        let running = Running::start(camera, streams, detector, latest.clone(), sink(), ends);
+        self.running = Some(running.map_err(|e| failed(&e))?);
+        self.engine = Some(described);
+        self.current = desired;
+        Ok(())
+    }
+
+    /// Step after step; what fails in an atomic plan takes back all before it.
+    fn apply(&mut self, plan: &Plan) -> (Result<(), Refusal>, Effect) {
+        if self.running.is_none() {
+            // Nothing works: the next restart finds what is wanted now.
+            return (Err(Refusal::new(Code::Failed, "nothing is running; restart first")), Effect::default());
+        }
+        let before = self.current.clone();
+        let mut effect = Effect::default();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let outcome = self.step(step, plan);
+            let result = outcome.map(|proof| merge(&mut effect, proof));
+            if plan.steps.len() > 1 {
+                effect.results.push(ItemResult::of(&step.command, &result));
+            }
+            let Err(why) = result else { continue };
+            if plan.atomic {
+                let why = if plan.steps.len() > 1 { batch_failed(at, &step.command, &why) } else { why };
+                return self.take_back(&before, why, effect);
+            }
+        }
+        (Ok(()), effect)
+    }
+
+    /// What was before, as far as anything was changed.
+    fn take_back(
+        &mut self,
+        before: &Desired,
+        why: Refusal,
+        mut effect: Effect,
+    ) -> (Result<(), Refusal>, Effect) {
+        let back = diff(&self.current, before);
+        if back.is_empty() {
+            self.current.clone_from(before);
+            return (Err(why), effect);
+        }
+        tracing::warn!(
+            component = "command_handlers", event = "change_rolled_back", rolled_back_to = before.model, %why, "rolling back"
+        );
+        for change in back {
+            if let Err(second) = self.change(&change, 0, &BTreeSet::new()) {
+                self.stop();
+                let text =
+                    format!("{}; what was before can't be brought back: {}", why.message, second.message);
+                return (Err(Refusal::new(Code::Failed, text)), effect);
+            }
+        }
+        self.current.clone_from(before);
+        effect.rolled_back = true;
+        let text = format!("{}; rolled back", why.message);
+        (Err(Refusal::new(Code::RolledBack, text)), effect)
+    }
+
+    fn step(&mut self, step: &Step, plan: &Plan) -> Proof {
+        if let Some(refusal) = &step.refused {
+            return Err(refusal.clone());
+        }
+        let mut effect = Effect::default();
+        for change in &step.changes {
+            let proof = self.change(change, plan.shadow_frames, &plan.silent)?;
+            merge(&mut effect, proof);
+        }
+        Ok(effect)
+    }
+
+    /// One change, proven; whole or not at all.
+    fn change(&mut self, change: &Change, shadow_frames: u32, silent: &BTreeSet<u32>) -> Proof {
+        let proof = match change {
+            Change::SwapModel { model } => self.swap(model, shadow_frames, silent),
+            Change::AddStream(stream) => self.add(stream, silent),
+            Change::Repoint(stream) => self.repoint(stream, silent),
+            Change::RemoveStream { source_id } => self.remove(*source_id),
+            Change::SetRate { .. } | Change::SetConfidence { .. } | Change::SetTracker { .. } => {
+                self.set(change, silent)
+            }
+        }?;
+        carry(&mut self.current, change);
+        Ok(proof)
+    }
+
+    fn running(&mut self) -> Result<&mut Running, Refusal> {
+        self.running.as_mut().ok_or_else(|| failed(&ChangeError::Ended))
+    }
+
+    fn swap(&mut self, model: &str, shadow_frames: u32, silent: &BTreeSet<u32>) -> Proof {
+        let loaded =
+            model::load(&self.tools.config, model, &self.current.streams).map_err(|e| bad_model(&e))?;
+        let described = loaded.describe();
+        let mut network = Box::new(loaded.network);
+        let (latest, inquiry) = (&self.tools.latest, &self.tools.inquiry);
+        let shadow = trial::run(&mut network, latest, inquiry, shadow_frames).map_err(|e| {
+            Refusal::new(Code::BadModel, format!("the model {model} fails on a live frame: {e}"))
+        })?;
+        self.begin();
+        let speaking = self.speaking(silent);
+        self.tools.inquiry.begin();
+        let carried = self.running()?.swap(network).map_err(|e| failed(&e))?;
+        let generation = carried.generation;
+        let until = clock::now().after(PROOF_WITHIN);
+        let first_frame =
+            self.tools.inquiry.first_of_each(speaking, until, |seen| seen.generation == generation);
+        self.tools.inquiry.end();
+        self.engine = Some(described);
+        Ok(Effect {
+            generation: Some(generation),
+            model_id: Some(model.to_owned()),
+            last_frame: carried.last_frames.iter().map(|(id, frame_id)| frame_ref(*id, *frame_id)).collect(),
+            first_frame,
+            shadow,
+            ..Effect::default()
+        })
+    }
+
+    /// The stream must show its first detection, or at least a picture if it is silent.
+    fn add(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
+        let id = stream.source_id;
+        self.tools.inquiry.begin();
+        self.running()?.add(stream.clone()).map_err(|e| failed(&e))?;
+        let first = self.first_sight(id, silent.contains(&id));
+        self.tools.inquiry.end();
+        match first {
+            Ok(first_frame) => {
+                self.begin();
+                Ok(Effect { first_frame, ..Effect::default() })
+            }
+            Err(why) => {
+                self.running()?.remove(id).map_err(|e| failed(&e))?;
+                Err(why)
+            }
+        }
+    }
+
+    fn repoint(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
+        let id = stream.source_id;
+        self.begin();
+        self.tools.inquiry.begin();
+        let moved = self.running()?.repoint(stream.clone()).map_err(|e| failed(&e));
+        let first = moved.and_then(|()| self.first_sight(id, silent.contains(&id)));
+        self.tools.inquiry.end();
+        let first = first.or_else(|why| {
+            let Some(old) = self.current.stream(id).cloned() else { return Err(why) };
+            self.running()?.repoint(old).map_err(|e| failed(&e))?;
+            Err(why)
+        })?;
+        let Stream { max_fps, confidence, tracker, .. } = stream;
+        let running = self.running()?;
+        running.set_rate(id, *max_fps);
+        running.set_confidence(id, *confidence).map_err(|e| failed(&e))?;
+        running.follow(id, *tracker).map_err(|e| failed(&e))?;
+        Ok(Effect { first_frame: first, ..Effect::default() })
+    }
+
+    /// Waits for the first detection of a stream, or for the reason why none comes.
+    fn first_sight(&mut self, id: u32, silent: bool) -> Result<Vec<FrameRef>, Refusal> {
+        let until = clock::now().after(FIRST_FRAME_WITHIN);
+        loop {
+            if let Some(seen) = self.tools.inquiry.next(LOOK_EVERY)
+                && seen.frame.source_id == id
+            {
+                return Ok(vec![seen.frame]);
+            }
+            let state = self.running()?.camera(id).map(crate::camera::Camera::state);
+            match state {
+                Some(StreamState::Running | StreamState::Ended) if silent => return Ok(Vec::new()),
+                Some(StreamState::Reconnecting { cause }) => {
+                    let text = format!("Stream with source_id {id} can't be reached: {cause}");
+                    return Err(Refusal::new(Code::Unreachable, text));
+                }
+                _ if clock::now() >= until => {
+                    let text = format!(
+                        "Stream with source_id {id} gave no detection within {} s",
+                        FIRST_FRAME_WITHIN.as_secs()
+                    );
+                    return Err(Refusal::new(Code::Unreachable, text));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn remove(&mut self, source_id: u32) -> Proof {
+        self.begin();
+        let last = self.running()?.remove(source_id).map_err(|e| failed(&e))?;
+        let last_frame = last.filter(|n| *n > 0).map(|n| frame_ref(source_id, n)).into_iter().collect();
+        Ok(Effect { last_frame, ..Effect::default() })
+    }
+
+    /// A rate, a threshold or a tracker: at once, shown by the next frame.
+    fn set(&mut self, change: &Change, silent: &BTreeSet<u32>) -> Proof {
+        self.begin();
+        let id = match change {
+            Change::SetRate { source_id, .. }
+            | Change::SetConfidence { source_id, .. }
+            | Change::SetTracker { source_id, .. } => *source_id,
+            _ => return Ok(Effect::default()),
+        };
+        let running = self.running()?;
+        match change {
+            Change::SetConfidence { confidence, .. } => {
+                running.set_confidence(id, *confidence).map_err(|e| failed(&e))?;
+            }
+            Change::SetTracker { tracker, .. } => running.follow(id, *tracker).map_err(|e| failed(&e))?,
+            Change::SetRate { max_fps, .. } => running.set_rate(id, *max_fps),
+            _ => {}
+        }
+        // From here on each event shows it.
+        self.tools.inquiry.begin();
+        let sources = self.speaking(silent).into_iter().filter(|one| *one == id).collect();
+        let first_frame =
+            self.tools.inquiry.first_of_each(sources, clock::now().after(PROOF_WITHIN), |_| true);
+        self.tools.inquiry.end();
+        Ok(Effect { first_frame, ..Effect::default() })
+    }
+
+    /// Streams of which a detection is to be expected soon.
+    fn speaking(&self, silent: &BTreeSet<u32>) -> Vec<u32> {
+        let Some(running) = &self.running else { return Vec::new() };
+        let is_up =
+            |id: &u32| running.camera(*id).is_some_and(|camera| camera.state() == StreamState::Running);
+        let soon = |stream: &&Stream| stream.max_fps >= 1.0 / PROOF_WITHIN.as_secs_f64();
+        let ids = self.current.streams.iter().filter(soon).map(|stream| stream.source_id);
+        ids.filter(|id| !silent.contains(id)).filter(is_up).collect()
+    }
+}
+
+/// A second connection to the broker.
+fn connect(settings: Settings) -> Result<Worker, Refusal> {
+    let worker = Worker::start(settings).map_err(|e| Refusal::new(Code::Failed, e.to_string()))?;
+    let until = clock::now().after(CONNECT_WITHIN);
+    loop {
+        match worker.events().recv_timeout(until.since(clock::now())) {
+            Ok(Link::Connected { .. }) => return Ok(worker),
+            Ok(Link::Connecting | Link::Down { .. }) => {}
+            Err(_) => {
+                let why = match worker.link() {
+                    Link::Down { cause } => cause.to_string(),
+                    Link::Connecting | Link::Connected { .. } => "no answer in time".to_owned(),
+                };
+                return Err(Refusal::new(Code::Failed, format!("no connection under the new name: {why}")));
+            }
+        }
+    }
+}
+
+/// The change, on paper.
+fn carry(desired: &mut Desired, change: &Change) {
+    let mut on = |id: u32, set: &mut dyn FnMut(&mut Stream)| {
+        desired.streams.iter_mut().filter(|stream| stream.source_id == id).for_each(set);
+    };
+    match change {
+        Change::SwapModel { model } => desired.model.clone_from(model),
+        Change::AddStream(stream) => desired.streams.push(Stream::clone(stream)),
+        Change::Repoint(new) => on(new.source_id, &mut |stream| stream.clone_from(new)),
+        Change::SetRate { source_id, max_fps } => on(*source_id, &mut |stream| stream.max_fps = *max_fps),
+        Change::SetConfidence { source_id, confidence } => {
+            on(*source_id, &mut |stream| stream.confidence = *confidence);
+        }
+        Change::SetTracker { source_id, tracker } => on(*source_id, &mut |stream| stream.tracker = *tracker),
+        Change::RemoveStream { source_id } => desired.streams.retain(|s| s.source_id != *source_id),
+    }
+}
+
+fn merge(effect: &mut Effect, more: Effect) {
+    effect.generation = more.generation.or(effect.generation);
+    effect.model_id = more.model_id.or_else(|| effect.model_id.take());
+    effect.first_frame.extend(more.first_frame);
+    effect.last_frame.extend(more.last_frame);
+    effect.shadow = more.shadow.or(effect.shadow);
+}
+
+fn frame_ref(source_id: u32, frame_id: u64) -> FrameRef {
+    FrameRef { source_id, frame_id, timestamp: None }
+}
+
+fn failed(error: &ChangeError) -> Refusal {
+    Refusal::new(Code::Failed, error.to_string())
+}
+
+fn bad_model(error: &ModelError) -> Refusal {
+    let code = if error.is_unknown() { Code::UnknownModel } else { Code::BadModel };
+    Refusal::new(code, error.to_string())
+}

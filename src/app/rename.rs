@@ -1,0 +1,95 @@
+//! A new name: a new connection with its own last will, and no ghost of the old one.
+//!
+//! The detector works on. The new connection is up before the old one goes; detections change over
+//! between two events; the old one says everything that waits before the final answer is given.
+
+use serde_json::{Value, json};
+use vigia_core::config::InstanceId;
+use vigia_core::control::{Code, Input, Refusal};
+
+use super::App;
+use super::operator::Job;
+use super::voice::Voice;
+use crate::mqtt::{Class, Incoming, Qos, Worker};
+use crate::wire::Identity;
+use std::sync::Arc;
+
+impl App {
+    /// The state of another instance: its name is taken while it lives.
+    pub(super) fn peer(&mut self, message: &Incoming) {
+        let prefix = format!("{}/", self.config.control.status_topic);
+        let Some(name) = message.topic.strip_prefix(&prefix) else { return };
+        if name == self.voices.load().identity.instance_id || name.contains('/') {
+            return;
+        }
+        let status = serde_json::from_slice::<Value>(&message.payload).unwrap_or_default();
+        let lives = status["status"].as_str().is_some_and(|s| s != "disconnected");
+        if lives || self.peers.contains_key(name) {
+            self.peers.insert(name.to_owned(), lives);
+        }
+    }
+
+    pub(super) fn plan_rename(&self, name: &str) -> Result<Option<Job>, Refusal> {
+        let now = self.voices.load().identity.instance_id.clone();
+        if name == now {
+            return Ok(None);
+        }
+        if self.peers.get(name) == Some(&true) {
+            return Err(Refusal::new(Code::NameTaken, format!("another live instance is named {name}")));
+        }
+        if InstanceId::parse(name).is_err() {
+            return Err(Refusal::new(Code::InvalidParam, format!("Invalid new_instance_id: {name}")));
+        }
+        let identity = Identity::named(&self.config, name.to_owned());
+        let settings = crate::link::settings(&self.config, &identity);
+        tracing::info!(
+            component = "command_handlers",
+            event = "rename_instance_start",
+            from = now,
+            to = name,
+            "renaming"
+        );
+        Ok(Some(Job::Connect(Box::new(settings), Box::new(identity))))
+    }
+
+    /// The new connection is up, or it can't be had.
+    pub(super) fn renamed(&mut self, connected: Result<(Worker, Box<Identity>), Refusal>) {
+        let (worker, identity) = match connected {
+            Ok(new) => new,
+            Err(refusal) => {
+                self.step(Input::Released);
+                if let Some(hand) = self.in_hand.take() {
+                    self.refuse(hand, refusal);
+                }
+                return;
+            }
+        };
+        let old = self.voices.load_full();
+        let outbox = worker.outbox().clone();
+        outbox.set_gate(self.gate());
+        self.voices.store(Arc::new(Voice { identity: *identity, outbox }));
+        let retired = std::mem::replace(&mut self.worker, worker);
+        // An empty retained message takes the old one away; nobody is left by that name.
+        for topic in [&old.identity.status_topic, &old.identity.metrics_topic] {
+            let _ = old.outbox.publish_behind(Class::Status, topic, Qos::AtLeastOnce, true, |_| {});
+        }
+        self.publish_status(self.machine.status(), json!({ "renamed_from": old.identity.instance_id }));
+        self.desk.give(Job::Retire(Box::new(retired)));
+    }
+
+    /// The old connection has said everything and is gone.
+    pub(super) fn rename_ended(&mut self) {
+        self.step(Input::Released);
+        let Some(mut hand) = self.in_hand.take() else { return };
+        let identity = self.voices.load().identity.clone();
+        hand.ticket.instance_id = identity.instance_id;
+        hand.ticket.client_id = identity.client_id;
+        tracing::info!(
+            component = "command_handlers",
+            event = "rename_instance_completed",
+            to = hand.ticket.instance_id,
+            "renamed"
+        );
+        self.finish(hand, Ok(()));
+    }
+}

@@ -1,0 +1,448 @@
+//! Commands over a real broker, as a technician sends them: what is acknowledged is so on the wire.
+//! Rows are those of section 6 of the specification, B-numbers those of its must-not-regress list.
+
+#[path = "support/broker.rs"]
+#[allow(dead_code, reason = "shared with the tests of the link")]
+mod broker;
+#[path = "support/control.rs"]
+mod control;
+#[path = "support/instance.rs"]
+#[allow(dead_code, reason = "shared with the tests of events")]
+mod instance;
+#[path = "support/shared.rs"]
+#[allow(dead_code, reason = "shared with the tests of models")]
+mod shared;
+
+use std::time::Duration;
+
+use broker::{rest, wait_for};
+use control::{Site, picture};
+use instance::await_status;
+use serde_json::{Value, json};
+use vigia_sim::{Camera, RtspServer};
+
+fn completed(ack: &Value) -> &Value {
+    assert_eq!(ack["ack_status"], "completed", "{ack:#}");
+    ack
+}
+
+#[track_caller]
+fn refused(ack: &Value, code: &str, message: &str) {
+    let said = ack["message"].as_str().unwrap_or_default();
+    assert!(ack["ack_status"] == "error" && ack["code"] == code && said.contains(message), "{ack:#}");
+}
+
+/// Rows 14, 15, 17, 18, 84; B-01, B-06, B-11.
+#[test]
+fn after_pause_is_completed_no_detection_follows() {
+    let Some(site) = Site::start() else { return };
+    let _vigia = site.running("hall", &(picture(1, 30) + &picture(2, 30)), "");
+    site.await_detections(1, 5);
+    for round in 0..20 {
+        let id = site.tell(json!({ "command": "PaUsE" }));
+        let ack = site.answer(&id, "pause");
+        assert_eq!(completed(&ack)["effect"]["paused_sources"], json!([1, 2]));
+        rest(Duration::from_millis(if round == 0 { 500 } else { 40 }));
+        assert_eq!(site.detections_after(&id), Vec::<Value>::new(), "round {round}");
+        assert_eq!(site.status("hall")["status"], "paused");
+        if round == 0 {
+            completed(&site.order("pause", json!({})));
+            let pong = site.order("ping", json!({}));
+            assert_eq!(completed(&pong)["command"], "ping");
+            let status = site.status("hall");
+            assert_eq!(
+                (&status["pong"], &status["health"]["is_paused"]),
+                (&json!(true), &json!(true)),
+                "{status:#}"
+            );
+        }
+        completed(&site.order("resume", json!({})));
+        site.await_detections(1, 2);
+        assert_eq!(site.status("hall")["status"], "running");
+    }
+    let id = site.tell(json!({ "command": "pause", "params": { "source_id": 2 } }));
+    assert_eq!(completed(&site.answer(&id, "pause 2"))["effect"]["paused_sources"], json!([2]));
+    site.await_detections(1, 10);
+    assert!(site.detections_after(&id).iter().all(|d| d["source_id"] == 1), "room 2 is silent, others flow");
+    let status = site.status("hall");
+    assert_eq!(
+        (&status["status"], &status["paused_sources"]),
+        (&json!("running"), &json!([2])),
+        "{status:#}"
+    );
+    completed(&site.order("pause", json!({ "source_id": 1, "timeout_s": 0.3 })));
+    site.await_detections(1, 3);
+    refused(
+        &site.order("pause", json!({ "source_id": 9 })),
+        "not_found",
+        "Stream with source_id 9 not found",
+    );
+}
+
+/// Rows 20 to 24; B-04, B-08, B-09, B-10, B-13.
+#[test]
+fn after_a_model_is_changed_every_detection_carries_it() {
+    let Some(site) = Site::start() else { return };
+    let _vigia = site.running("swap", &(picture(1, 20) + &picture(2, 20)), "");
+    site.await_detections(1, 3);
+    let mut last_generation = 1;
+    for model in ["lookout-n-int8", "  lookout-n  ", "lookout-n-int8"] {
+        let id = site.tell(json!({ "command": "change_model", "params": { "model_id": model } }));
+        let ack = site.answer(&id, model);
+        let effect = &completed(&ack)["effect"];
+        assert_eq!(effect["model_id"], model.trim());
+        last_generation += 1;
+        assert_eq!(effect["generation"], last_generation, "{ack:#}");
+        site.await_detections(2, 5);
+        let after = site.detections_after(&id);
+        assert!(after.iter().all(|d| d["model_id"] == model.trim()), "none of the old one follows");
+        let first = &effect["first_frame"].as_array().expect("frames")[0];
+        let at = |frame: &Value| {
+            let seen = site.witness.seen();
+            seen.iter()
+                .filter(|s| s.topic == format!("nvr/detections/{}", frame["source_id"]))
+                .map(control::json_of)
+                .find(|d| d["frame_id"] == frame["frame_id"])
+                .expect("it is on the wire")
+        };
+        assert_eq!(at(first)["model_id"], model.trim(), "the evidence holds");
+        for last in effect["last_frame"].as_array().expect("frames") {
+            assert_ne!(at(last)["model_id"], model.trim());
+        }
+    }
+    let states = site.states("swap");
+    assert!(states.windows(2).any(|w| w == ["reconfiguring", "running"]), "{states:?}");
+    let unknown = site.order("change_model", json!({ "model_id": "nonesuch" }));
+    refused(&unknown, "unknown_model", "nonesuch");
+    for (params, message) in [
+        (json!({}), "Missing required parameter: model_id"),
+        (json!({ "model_id": "" }), "non-empty"),
+        (json!({ "model_id": "   " }), "non-empty"),
+        (json!({ "model_id": 123 }), "must be string"),
+        (json!({ "model_id": null }), "model_id"),
+    ] {
+        let ack = site.order("change_model", params);
+        assert!(
+            ack["ack_status"] == "error" && ack["message"].as_str().is_some_and(|m| m.contains(message)),
+            "{ack:#}"
+        );
+    }
+    refused(
+        &site.ask(json!({ "command": "change_model" })),
+        "missing_param",
+        "Missing required parameter: model_id",
+    );
+    site.await_detections(1, 3);
+    assert_eq!(site.status("swap")["status"], "running");
+    let same = site.order("change_model", json!({ "model_id": "lookout-n-int8" }));
+    assert_eq!(completed(&same)["effect"]["unchanged"], true);
+}
+
+/// Rows 25 to 32; B-07, B-14, B-15.
+#[test]
+fn streams_come_and_go_without_disturbing_others() {
+    let Some(site) = Site::start() else { return };
+    let server = RtspServer::start().expect("server");
+    for room in ["/live/0", "/live/8", "/live/10"] {
+        server.add(room, Camera::pattern(160, 120, 15)).expect("mount");
+    }
+    let base = format!("stream_server: \"{}\"\n", server.url("/live"));
+    let _vigia = site.running("rooms", "  - { source_id: 0 }\n", &base);
+    site.await_detections(0, 3);
+    let added = site.order("add_stream", json!({ "source_id": 8 }));
+    assert_eq!(completed(&added)["effect"]["first_frame"][0]["source_id"], 8);
+    site.await_detections(8, 3);
+    refused(
+        &site.order("add_stream", json!({ "source_id": "8" })),
+        "already_exists",
+        "Stream with source_id 8 already exists",
+    );
+    let absent = site.order("add_stream", json!({ "source_id": 99 }));
+    refused(&absent, "unreachable", "99");
+    assert_eq!(site.status("rooms")["status"], "running", "a failed check leaves the state alone");
+    site.await_detections(0, 2);
+    let id = site.tell(json!({ "command": "remove_stream", "params": { "source_id": 0.9 } }));
+    let gone = site.answer(&id, "remove");
+    let last = &completed(&gone)["effect"]["last_frame"][0];
+    site.await_detections(8, 5);
+    assert!(site.detections_after(&id).iter().all(|d| d["source_id"] == 8));
+    let of_0 = instance::payloads(&site.witness, "nvr/detections/0");
+    assert_eq!(
+        of_0.last().map(|d| &d["frame_id"]),
+        Some(&last["frame_id"]),
+        "the last frame is what the answer says"
+    );
+    refused(
+        &site.order("remove_stream", json!({ "source_id": 8 })),
+        "last_stream",
+        "at least one stream required",
+    );
+    refused(
+        &site.order("remove_stream", json!({ "source_id": 5 })),
+        "not_found",
+        "Stream with source_id 5 not found",
+    );
+    completed(&site.order("add_stream", json!({ "source_id": "10" })));
+    for (params, message) in [
+        (json!({ "source_id": -1 }), "cannot be negative"),
+        (json!({ "source_id": "x" }), "must be numeric"),
+        (json!({ "source_id": true }), "must be numeric"),
+        (json!({}), "Missing required parameter: source_id"),
+    ] {
+        let ack = site.order("add_stream", params);
+        assert!(ack["message"].as_str().is_some_and(|m| m.contains(message)), "{ack:#}");
+    }
+    for (fps, want) in [(json!("0.5"), 0.5), (json!(5), 5.0)] {
+        completed(&site.order("set_fps", json!({ "max_fps": fps })));
+        completed(&site.order("ping", json!({})));
+        assert_eq!(site.status("rooms")["config"]["max_fps"], want);
+    }
+    for fps in [json!(0), json!(-1.5), json!("x"), json!("NaN")] {
+        let ack = site.order("set_fps", json!({ "max_fps": fps }));
+        refused(&ack, "invalid_param", "Invalid max_fps");
+    }
+    completed(&site.order("ping", json!({})));
+    assert_eq!(site.status("rooms")["config"]["source_id_mapping"], json!([8, 10]));
+}
+
+/// Rows 16, 19, 33, 34, 47; B-02, B-03, B-05, B-12, B-19, B-23.
+#[test]
+fn a_restart_keeps_the_pause_and_never_deafens() {
+    let Some(site) = Site::start() else { return };
+    let _vigia = site.running("again", &picture(1, 20), "");
+    assert_eq!(site.states("again")[..3], ["connected", "starting", "running"]);
+    site.await_detections(1, 3);
+    completed(&site.order("pause", json!({})));
+    let id = site.tell(json!({ "command": "restart" }));
+    let second = site.tell(json!({ "command": "restart" }));
+    completed(&site.order("ping", json!({})));
+    refused(&site.answer(&second, "second restart"), "busy", "restart in progress");
+    completed(&site.answer(&id, "restart"));
+    assert_eq!(site.status("again")["status"], "paused");
+    rest(Duration::from_millis(300));
+    assert_eq!(site.detections_after(&id), Vec::<Value>::new());
+    completed(&site.order("resume", json!({})));
+    site.await_detections(1, 3);
+    let states = site.states("again");
+    assert!(states.iter().any(|s| s == "restarting"), "{states:?}");
+}
+
+/// Rows 35 to 40; B-10, B-26; the envelope's times and the ledger.
+#[test]
+fn envelopes_are_read_as_written_or_refused() {
+    let Some(site) = Site::start() else { return };
+    // Kept by the broker since nobody knows when: a stale command is not obeyed.
+    site.send(br#"{"command":"pause"}"#, true);
+    let vigia = site.running("proc-abc", &picture(1, 5), "");
+    for (command, code) in [
+        (json!({ "command": "invalid_command" }), "unknown_command"),
+        (json!({ "command": 5 }), "malformed"),
+        (json!({ "command": "ping", "params": [] }), "malformed"),
+        (json!({ "command": "ping", "target_instances": 7 }), "malformed"),
+        (json!({}), "unknown_command"),
+        (json!({ "command": "pause", "expires_at": "2001-01-01T00:00:00Z" }), "expired"),
+        (json!({ "command": "pause", "issued_at": "2201-01-01T00:00:00Z" }), "issued_in_future"),
+    ] {
+        let ack = site.ask(command.clone());
+        assert!(ack["code"] == code && ack["instance_id"] == "proc-abc", "{command}: {ack:#}");
+    }
+    let ack = site.order("invalid_command", json!({}));
+    refused(&ack, "unknown_command", "Available: add_stream, batch_commands, ");
+    let before = site.acks().len();
+    for nobody in [json!(["proc"]), json!("proc"), json!(["proc-abc-2", "other"])] {
+        site.tell(json!({ "command": "pause", "target_instances": nobody }));
+    }
+    site.send(b"{broken", false);
+    site.send(&[0xff, 0xfe, 0x00], false);
+    site.send(&vec![b'['; 100_000], false);
+    for all in
+        [json!(["*"]), json!([]), json!(null), json!(["*", "x"]), json!("proc-abc"), json!(["proc-abc"])]
+    {
+        completed(&site.ask(json!({ "command": "ping", "target_instances": all })));
+    }
+    let others: Vec<_> = site.acks().into_iter().skip(before).filter(|a| a["command"] == "pause").collect();
+    assert_eq!(others, Vec::<Value>::new());
+    let log = vigia.log();
+    assert!(log.contains("json_decode_error"), "{log}");
+    let again = json!({ "command": "set_fps", "params": { "max_fps": 4 }, "request_id": "mine" });
+    let first = site.ask(again.clone());
+    completed(&first);
+    site.tell(again);
+    wait_for("the stored answer", Duration::from_secs(5), || site.finals("mine").len() == 2);
+    assert_eq!(site.finals("mine")[1], first, "word for word");
+    let reused = json!({ "command": "set_fps", "params": { "max_fps": 3 }, "request_id": "mine" });
+    site.tell(reused);
+    wait_for("a refusal", Duration::from_secs(5), || site.finals("mine").len() == 3);
+    refused(&site.finals("mine")[2], "request_id_reused", "");
+}
+
+/// Rows 45, 46; B-20.
+#[test]
+fn a_new_name_leaves_no_ghost() {
+    let Some(site) = Site::start() else { return };
+    let _other = site.running("taken", &picture(7, 1), "");
+    let _vigia = site.running("old", &picture(1, 20), "");
+    site.await_detections(1, 2);
+    for (name, code) in [("", ""), ("a/b", ""), ("x#", ""), ("taken", "name_taken")] {
+        let ack = site.ask(json!({
+            "command": "rename_instance", "params": { "new_instance_id": name }, "target_instances": ["old"]
+        }));
+        assert!(ack["ack_status"] == "error" && (code.is_empty() || ack["code"] == code), "{name}: {ack:#}");
+    }
+    let id = site.tell(json!({
+        "command": "rename_instance", "params": { "new_instance_id": "emergency-room-2" }, "target_instances": ["old"]
+    }));
+    let ack = site.answer(&id, "rename");
+    assert_eq!(completed(&ack)["instance_id"], "emergency-room-2");
+    let status = site.status("emergency-room-2");
+    assert_eq!((&status["renamed_from"], &status["status"]), (&json!("old"), &json!("running")));
+    site.await_detections(1, 3);
+    assert!(
+        site.detections_after(&id)
+            .iter()
+            .filter(|d| d["source_id"] == 1)
+            .all(|d| d["instance_id"] == "emergency-room-2")
+    );
+    let late = broker::Witness::start(site.broker.port, "late", "nvr/control/status/+").expect("broker");
+    wait_for("retained states", Duration::from_secs(5), || late.count("nvr/control/status/") >= 2);
+    let topics: Vec<_> = late.seen().into_iter().map(|s| s.topic).collect();
+    assert!(!topics.contains(&"nvr/control/status/old".to_owned()), "{topics:?}");
+    let before = site.acks().len();
+    site.tell(json!({ "command": "ping", "target_instances": ["old"] }));
+    completed(&site.ask(json!({ "command": "ping", "target_instances": ["emergency-room-2"] })));
+    assert!(site.acks().into_iter().skip(before).all(|a| a["instance_id"] == "emergency-room-2"));
+}
+
+/// Rows 48, 77, 85; B-22.
+#[test]
+fn stop_ends_the_process_after_its_answer() {
+    let Some(site) = Site::start() else { return };
+    let secrets = shared::folder();
+    let path = secrets.path().join("secrets.yaml");
+    std::fs::write(&path, "boss: { username: boss, password: \"very secret\" }\n").expect("ours");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).expect("ours");
+    let more = format!(
+        "secrets_file: {}\ncontrol: {{ enabled: true, unsigned_role: operator, keys: [{{ id: boss, role: admin, credentials: boss }}] }}\n",
+        path.display()
+    );
+    let mut vigia = site.running("ends", &picture(1, 20), &more);
+    site.await_detections(1, 2);
+    refused(&site.order("stop", json!({})), "forbidden", "stop needs the role");
+    assert!(vigia.is_running());
+    refused(&site.order("history", json!({ "limit": 5 })), "forbidden", "history needs the role");
+    let signed = |command: Value| {
+        let text = command.to_string();
+        let signature = hmac_hex(b"very secret", text.as_bytes());
+        let signed = json!({ "signed": text, "key_id": "boss", "signature": signature });
+        site.send(signed.to_string().as_bytes(), false);
+    };
+    let now = || vigia::clock::utc();
+    signed(
+        json!({ "command": "history", "params": { "limit": 5, "command": "stop" }, "request_id": "past", "issued_at": now() }),
+    );
+    completed(&site.answer("past", "history"));
+    let told = instance::payloads(&site.witness, "nvr/control/status/ends/history");
+    let denied = &told.last().expect("entries")["entries"][0];
+    assert_eq!((&denied["command"], &denied["code"]), (&json!("stop"), &json!("forbidden")), "{denied:#}");
+    let text =
+        json!({ "command": "stop", "request_id": "bye", "issued_at": vigia::clock::utc() }).to_string();
+    let wrong = json!({ "signed": text, "key_id": "boss", "signature": "00" });
+    site.send(wrong.to_string().as_bytes(), false);
+    wait_for("a refusal", Duration::from_secs(5), || !site.finals("bye").is_empty());
+    refused(&site.finals("bye")[0], "bad_signature", "");
+    signed(json!({ "command": "stop", "request_id": "really", "issued_at": now() }));
+    completed(&site.answer("really", "stop"));
+    assert_eq!(vigia.wait(Duration::from_secs(5)).code(), Some(0));
+    let states = site.states("ends");
+    assert!(states.ends_with(&["stopped".to_owned(), "disconnected".to_owned()]), "{states:?}");
+    assert_eq!(site.detections_after("really"), Vec::<Value>::new());
+    assert!(!vigia.log().contains("very secret"));
+}
+
+fn hmac_hex(key: &[u8], text: &[u8]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("any key").chain_update(text);
+    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Row 44 and the issue's journal: what commands changed comes back after a kill; a request asked
+/// again after it gets its stored answer.
+#[test]
+fn what_was_commanded_outlives_a_kill() {
+    let Some(site) = Site::start() else { return };
+    let folder = shared::folder();
+    let journal = folder.path().join("journal.db");
+    let more = format!("control: {{ enabled: true, journal: {} }}\n", journal.display());
+    let streams = picture(1, 10) + &picture(2, 10);
+    let vigia = site.running("kept", &streams, &more);
+    completed(&site.order("change_model", json!({ "model_id": "lookout-n-int8" })));
+    completed(&site.ask(json!({ "command": "set_fps", "params": { "max_fps": 7 }, "request_id": "seven" })));
+    completed(&site.order("remove_stream", json!({ "source_id": 2 })));
+    completed(&site.order("pause", json!({})));
+    let first = site.finals("seven");
+    vigia.signal("-KILL");
+    drop(vigia);
+    await_status(&site.witness, "nvr/control/status/kept", "disconnected");
+    let _again = site.instance("kept", &streams, &more);
+    wait_for("the state from before", Duration::from_secs(30), || {
+        site.states("kept").ends_with(&["disconnected", "connected", "paused"].map(str::to_owned))
+    });
+    wait_for("the streams", Duration::from_secs(30), || {
+        completed(&site.order("ping", json!({})));
+        site.status("kept")["engine"]["model_id"] == "lookout-n-int8"
+    });
+    let config = &site.status("kept")["config"];
+    let want = (json!([1]), json!(7.0), json!("lookout-n-int8"));
+    assert_eq!(
+        (&config["source_id_mapping"], &config["max_fps"], &config["model_id"]),
+        (&want.0, &want.1, &want.2)
+    );
+    site.tell(json!({ "command": "set_fps", "params": { "max_fps": 7 }, "request_id": "seven" }));
+    wait_for("the stored answer", Duration::from_secs(5), || site.finals("seven").len() == 2);
+    assert_eq!(site.finals("seven")[1], first[0]);
+    completed(&site.order("resume", json!({})));
+    site.await_detections(1, 3);
+}
+
+/// Rows 49, 76, 82, 83.
+#[test]
+fn several_changes_are_one_or_none() {
+    let Some(site) = Site::start() else { return };
+    let _vigia = site.running("many", &(picture(1, 10) + &picture(2, 10)), "");
+    site.await_detections(2, 3);
+    let bad = site
+        .order("reconfigure", json!({ "model_id": "lookout-n-int8", "max_fps": 3, "remove_streams": [9] }));
+    refused(&bad, "not_found", "9");
+    let atomic = json!({ "atomic": true, "commands": [
+        { "command": "set_fps", "params": { "max_fps": 2 } },
+        { "command": "remove_stream", "params": { "source_id": 2 } },
+        { "command": "remove_stream", "params": { "source_id": 2 } },
+        { "command": "pause" },
+    ] });
+    refused(&site.order("batch_commands", atomic), "batch_failed", "commands[2] (remove_stream)");
+    completed(&site.order("ping", json!({})));
+    let config = site.status("many")["config"].clone();
+    assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(30.0), &json!([1, 2])));
+    let loose = json!({ "commands": [
+        { "command": "set_confidence", "params": { "confidence": 0.3 } },
+        { "command": "remove_stream", "params": { "source_id": 9 } },
+        { "command": "enable_tracking", "params": { "enabled": true } },
+    ] });
+    let ack = site.order("batch_commands", loose);
+    let results = completed(&ack)["effect"]["results"].as_array().expect("results");
+    let states: Vec<_> = results.iter().map(|r| r["ack_status"].as_str().expect("text")).collect();
+    assert_eq!(states, ["completed", "error", "completed"], "{ack:#}");
+    let all = json!({ "model_id": "lookout-n-int8", "max_fps": 9, "confidence_threshold": 0.4, "remove_streams": [2] });
+    completed(&site.order("reconfigure", all));
+    completed(&site.order("ping", json!({})));
+    let config = site.status("many")["config"].clone();
+    assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(9.0), &json!([1])));
+    completed(&site.order("metrics", json!({})));
+    let report = instance::payloads(&site.witness, "nvr/control/status/metrics/many").remove(0);
+    assert_eq!(report["latency_reports"][0]["source_id"], 1, "{report:#}");
+    assert_eq!(report["sources_metadata"][0]["resolution"], "160x120");
+    completed(&site.order("health", json!({})));
+    let health = instance::payloads(&site.witness, "nvr/control/status/many/health").remove(0);
+    assert_eq!(health["status"], "healthy", "{health:#}");
+}

@@ -1,0 +1,82 @@
+//! The model that ships, on scenes that it was not trained with: a small part of `BENCH=model`.
+
+#[path = "support/lookout.rs"]
+mod lookout;
+#[path = "support/score.rs"]
+mod score;
+
+use std::path::{Path, PathBuf};
+
+use lookout::{FalseAlarms, Model, SURE, Tallies};
+use vigia_sim::crew;
+use vigia_sim::scene::Class;
+
+const ID: &str = "lookout-n";
+
+/// Scenes of six frames.
+const SCENES: usize = 20;
+const FIRES: usize = 10;
+const FRIENDS: usize = 3;
+const FRIENDS_SECONDS: u8 = 30;
+
+/// Average precision of fire, smoke, person and vehicle: somewhat below what `BENCH=model` says of
+/// more scenes, because a few frames weigh much here.
+const PRECISION_LEAST: [f64; Class::ALL.len()] = [0.6, 0.4, 0.5, 0.5];
+/// Of the fires, found in time.
+const FIRES_FOUND_LEAST: f64 = 0.8;
+/// Of the frames without fire, those that show one nevertheless.
+const FALSE_FIRE_MOST: f64 = 0.03;
+
+fn models() -> PathBuf {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    assert!(models.join(format!("{ID}.yaml")).exists(), "the model belongs to the repository");
+    models
+}
+
+/// Runs a worker's jobs on all cores.
+fn all<W: FnMut(usize) -> T, T: Send>(jobs: usize, hire: impl Fn() -> W + Sync, mut done: impl FnMut(T)) {
+    let Ok(()) = crew::each(jobs, crew::cores(), hire, |_, result| {
+        done(result);
+        Ok::<_, std::convert::Infallible>(())
+    });
+}
+
+#[test]
+fn it_finds_what_is_there() {
+    let folder = models();
+    let model = Model { folder: &folder, id: ID };
+    let mut tallies = Tallies::default();
+    let join = |more: Tallies| tallies.iter_mut().zip(more).for_each(|(sum, more)| sum.join(more));
+    all(SCENES, || model.frames(), join);
+    for ((class, tally), least) in Class::ALL.into_iter().zip(&tallies).zip(PRECISION_LEAST) {
+        let average = tally.average_precision().unwrap_or_default();
+        let (precision, recall) = tally.at(SURE);
+        let name = class.name();
+        eprintln!("{name}: {} labels, AP {average:.3}, at {SURE}: {precision:?} {recall:?}", tally.wanted());
+        assert!(tally.wanted() >= 10, "{name}: {} labels say little", tally.wanted());
+        assert!(average >= least, "{name}: average precision {average:.3}, at least {least} is expected");
+    }
+}
+
+#[test]
+fn it_finds_fires_in_time() {
+    let folder = models();
+    let model = Model { folder: &folder, id: ID };
+    let mut delays = Vec::new();
+    all(FIRES, || model.fire(), |delay| delays.extend(delay));
+    let found = delays.iter().filter(|d| d.is_finite()).count();
+    eprintln!("{found} of {} fires found in time: {delays:?}", delays.len());
+    assert!(delays.len() * 2 >= FIRES, "{} of {FIRES} scenes have a fire that is large enough", delays.len());
+    assert!(found as f64 >= FIRES_FOUND_LEAST * delays.len() as f64, "{found} of {}", delays.len());
+}
+
+#[test]
+fn it_is_not_fooled_by_what_looks_like_fire() {
+    let folder = models();
+    let model = Model { folder: &folder, id: ID };
+    let mut alarms = FalseAlarms::default();
+    all(FRIENDS, || model.friends(FRIENDS_SECONDS), |more| alarms.join(more));
+    eprintln!("{alarms:?}");
+    assert!(alarms.frames >= 180);
+    assert!(alarms.fire as f64 <= FALSE_FIRE_MOST * alarms.frames as f64, "{alarms:?}");
+}

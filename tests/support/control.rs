@@ -1,0 +1,144 @@
+//! A box under command: broker, instance, what it said in the order it said it, and a way to ask.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::broker::{Broker, Seen, Witness, connect, publish, wait_for};
+use super::instance::{Instance, await_status};
+
+pub const COMMANDS: &str = "nvr/control/commands";
+static REQUESTS: AtomicU32 = AtomicU32::new(0);
+
+pub struct Site {
+    pub broker: Broker,
+    pub witness: Witness,
+    sender: Mutex<TcpStream>,
+}
+
+/// A test picture of 160x120 as a stream.
+pub fn picture(source_id: u32, fps: u32) -> String {
+    format!("  - {{ source_id: {source_id}, uri: \"test://pattern?width=160&height=120&fps={fps}\" }}\n")
+}
+
+impl Site {
+    /// `None`, said aloud, without mosquitto.
+    pub fn start() -> Option<Self> {
+        let broker = Broker::start("")?;
+        let witness = Witness::start(broker.port, "witness", "nvr/#").expect("broker");
+        let sender = Mutex::new(connect(broker.port, "technician").expect("broker"));
+        Some(Self { broker, witness, sender })
+    }
+
+    /// An instance that obeys commands.
+    pub fn instance(&self, id: &str, streams: &str, more: &str) -> Instance {
+        let text = format!(
+            "instance_id: {id}\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
+             stream_defaults: {{ max_fps: 30 }}\nstreams:\n{streams}{more}",
+            self.broker.port
+        );
+        let more = if more.contains("control:") { vec![] } else { vec!["--enable-control"] };
+        Instance::with_site(Path::new("models"), &text, &more, &[])
+    }
+
+    /// The same, once it runs.
+    pub fn running(&self, id: &str, streams: &str, more: &str) -> Instance {
+        let instance = self.instance(id, streams, more);
+        await_status(&self.witness, &format!("nvr/control/status/{id}"), "running");
+        instance
+    }
+
+    pub fn send(&self, payload: &[u8], retain: bool) {
+        publish(&mut self.sender.lock(), COMMANDS, payload, retain);
+    }
+
+    /// Sends a command under a new name; the name.
+    pub fn tell(&self, mut command: Value) -> String {
+        let id = format!("r-{}", REQUESTS.fetch_add(1, Ordering::Relaxed));
+        if command.get("request_id").is_none() {
+            command["request_id"] = json!(id);
+        }
+        self.send(command.to_string().as_bytes(), false);
+        command["request_id"].as_str().expect("text").to_owned()
+    }
+
+    /// The final answer to a command.
+    pub fn ask(&self, command: Value) -> Value {
+        let what = command.to_string();
+        let id = self.tell(command);
+        self.answer(&id, &what)
+    }
+
+    /// Short for a command with parameters.
+    pub fn order(&self, name: &str, params: Value) -> Value {
+        self.ask(json!({ "command": name, "params": params }))
+    }
+
+    pub fn answer(&self, id: &str, what: &str) -> Value {
+        wait_for(what, Duration::from_secs(60), || !self.finals(id).is_empty());
+        self.finals(id).remove(0)
+    }
+
+    /// All final answers to a request, in their order.
+    pub fn finals(&self, id: &str) -> Vec<Value> {
+        let all = self.acks().into_iter();
+        all.filter(|a| a["request_id"] == id && a["ack_status"] != "received").collect()
+    }
+
+    pub fn acks(&self) -> Vec<Value> {
+        let acks = self.witness.seen().into_iter().filter(|s| s.topic.ends_with("/ack"));
+        acks.map(|s| serde_json::from_slice(&s.payload).expect("JSON")).collect()
+    }
+
+    /// Detections after the final answer of this request, of all streams, in their order.
+    pub fn detections_after(&self, id: &str) -> Vec<Value> {
+        let seen = self.witness.seen();
+        let at = seen.iter().position(|s| is_final(s, id)).expect("it was answered");
+        seen[at..].iter().filter(|s| s.topic.starts_with("nvr/detections/")).map(json_of).collect()
+    }
+
+    pub fn count(&self, source_id: u32) -> usize {
+        self.witness.count(&format!("nvr/detections/{source_id}"))
+    }
+
+    /// Waits for `more` detections of a stream.
+    pub fn await_detections(&self, source_id: u32, more: usize) {
+        let had = self.count(source_id);
+        wait_for(&format!("detections of {source_id}"), Duration::from_secs(30), || {
+            self.count(source_id) >= had + more
+        });
+    }
+
+    /// States of an instance in their order, repetitions left out.
+    pub fn states(&self, id: &str) -> Vec<String> {
+        let topic = format!("nvr/control/status/{id}");
+        let of = self.witness.seen().into_iter().filter(|s| s.topic == topic && !s.payload.is_empty());
+        let mut states: Vec<String> =
+            of.map(|s| json_of(&s)["status"].as_str().expect("text").to_owned()).collect();
+        states.dedup();
+        states
+    }
+
+    /// The last state an instance told.
+    pub fn status(&self, id: &str) -> Value {
+        let topic = format!("nvr/control/status/{id}");
+        let of = self.witness.seen().into_iter().rfind(|s| s.topic == topic && !s.payload.is_empty());
+        json_of(&of.expect("a status"))
+    }
+}
+
+fn is_final(seen: &Seen, id: &str) -> bool {
+    seen.topic.ends_with("/ack") && {
+        let ack = json_of(seen);
+        ack["request_id"] == id && ack["ack_status"] != "received"
+    }
+}
+
+pub fn json_of(seen: &Seen) -> Value {
+    serde_json::from_slice(&seen.payload).expect("JSON")
+}
