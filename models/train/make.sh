@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 out=.cache/train
-images_train=${IMAGES:-18000}
+images_train=${IMAGES:-12000}
 images_val=2000
 
 # The programs that the requirements pin. The folder is made anew when they change.
@@ -23,5 +23,7 @@ cargo build --quiet --release -p vigia-sim --bin vigia-sim
 target/release/vigia-sim scenes dataset --split held-out --first-seed 8000000000 --images "$images_val" --out $out/data/val
 target/release/vigia-sim scenes dataset --split training --first-seed 1 --images "$images_train" --out $out/data/train
 
-"$venv/bin/python" models/train/run.py --data $out/data --out $out/run ${STEPS:+--steps "$STEPS"}
+# Two courses: the first learns most of it at half size, the second goes over it at full size.
+"$venv/bin/python" models/train/run.py --data $out/data --out $out/first --steps "${STEPS:-10000}"
+"$venv/bin/python" models/train/run.py --data $out/data --out $out/run --steps "${FINE_STEPS:-3000}" --fine --init $out/first/last.pt
 echo "model: done; the shipped files are replaced by models/train/ship.sh" >&2

@@ -34,6 +34,7 @@ def arguments():
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, models and reports")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"training steps (default {STEPS})")
     parser.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
+    parser.add_argument("--fine", action="store_true", help="a second course at full size, for --init")
     parser.add_argument("--quick", action="store_true", help="a toy data set and few steps, to prove the pipeline")
     return parser.parse_args()
 
@@ -42,10 +43,10 @@ def digest(path):
     return {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def make(data, out, steps, init):
+def make(data, out, steps, init, fine):
     """The whole pipeline; returns the process's exit code."""
     begin = time.monotonic()
-    average = train(data, out, steps, init)
+    average = train(data, out, steps, init, fine)
     if average is None:
         return 130
     trained = time.monotonic() - begin
@@ -123,9 +124,11 @@ def main():
             raise InputError("--data is missing: the folder with train/ and val/")
         else:
             data, steps = args.data, args.steps
+        if args.fine and args.init is None:
+            raise InputError("--fine needs --init: the checkpoint of the first course")
         if steps < 10:
             raise InputError("--steps must be at least 10")
-        return make(data, args.out, steps, args.init)
+        return make(data, args.out, steps, args.init, args.fine)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

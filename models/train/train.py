@@ -18,7 +18,7 @@ from loss import detection_loss
 from net import Lookout, size
 
 SMALL = (224, 128)  # picture size of the first part of training
-RATE, LAST_RATE, DECAY = 2e-3, 2e-5, 0.05
+RATE, FINE_RATE, LAST_RATE, DECAY = 2e-3, 8e-4, 2e-5, 0.05
 CLIP = 10.0  # largest norm of a gradient
 AVERAGE = 0.9985  # weight decay of the moving average, per step
 
@@ -28,9 +28,10 @@ class Schedule:
     """What happens at which step."""
 
     steps: int
+    fine: bool = False  # a second course, from the weights of a first: full size, smaller steps
 
     def small(self, step):
-        return step < 0.45 * self.steps
+        return not self.fine and step < 0.45 * self.steps
 
     def size(self, step):
         return SMALL if self.small(step) else (WIDTH, HEIGHT)
@@ -45,10 +46,11 @@ class Schedule:
     def rate(self, step):
         """Learning rate: linear warm-up, then half a cosine."""
         warm = max(1, min(200, self.steps // 10))
+        peak = FINE_RATE if self.fine else RATE
         if step < warm:
-            return RATE * (step + 1) / warm
+            return peak * (step + 1) / warm
         turn = math.pi * (step - warm) / max(1, self.steps - warm)
-        return LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(turn)) / 2
+        return LAST_RATE + (peak - LAST_RATE) * (1 + math.cos(turn)) / 2
 
 
 class Average:
@@ -131,7 +133,7 @@ def start(out, steps, init, device):
     return net, average, optimizer, first
 
 
-def train(data, out, steps, init=None, every=500, seed=1):
+def train(data, out, steps, init=None, fine=False, every=500, seed=1):
     """Trains to out/last.pt. Returns the averaged network, or None when stopped by a signal.
 
     data: folder with train/ and val/; every: steps between checkpoints.
@@ -139,7 +141,7 @@ def train(data, out, steps, init=None, every=500, seed=1):
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     device = pick_device()
-    schedule = Schedule(steps)
+    schedule = Schedule(steps, fine)
     frames, held_out = read_labels(Path(data) / "train"), read_labels(Path(data) / "val")
     open_cache(Path(data) / "train", frames, out / "train.cache", mixed=True)
     watched = np.linspace(0, len(held_out) - 1, min(400, len(held_out))).astype(int)
