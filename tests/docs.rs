@@ -150,3 +150,27 @@ fn metrics_need_frames_and_have_the_documented_fields() {
     assert_eq!(report.sources[0].source_id, 3, "room ids, not positions (B-18)");
     assert_eq!(keys(&json!(report)), keys(&examples()[2]));
 }
+
+/// Between the markers of docs/mqtt.md, and docs/asyncapi.json, stands what the table of commands says.
+#[test]
+fn the_commands_are_as_documented() {
+    let (command, status) = ("nvr/control/commands", "nvr/control/status");
+    let table = vigia_core::control::docs::markdown(command, status);
+    let api = vigia_core::control::asyncapi::document(env!("CARGO_PKG_VERSION"), command, status);
+    let api = format!("{api:#}\n");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let text = document();
+    let (before, rest) = text.split_once("<!-- commands: generated").expect("the first marker");
+    let (how, rest) = rest.split_once("-->\n").expect("its end");
+    let (shown, after) = rest.split_once("<!-- commands: end -->").expect("the second marker");
+    if std::env::var_os("VIGIA_BLESS").is_some() {
+        let text =
+            format!("{before}<!-- commands: generated{how}-->\n{table}\n<!-- commands: end -->{after}");
+        std::fs::write(root.join("mqtt.md"), text).expect("docs/ is ours");
+        std::fs::write(root.join("asyncapi.json"), api).expect("docs/ is ours");
+        return;
+    }
+    assert_eq!(shown.trim(), table.trim(), "VIGIA_BLESS=1 cargo test --test docs writes it anew");
+    let written = std::fs::read_to_string(root.join("asyncapi.json")).expect("docs/asyncapi.json");
+    assert_eq!(written, api, "VIGIA_BLESS=1 cargo test --test docs writes it anew");
+}
