@@ -7,10 +7,8 @@ mod broker;
 #[path = "support/control.rs"]
 mod control;
 #[path = "support/instance.rs"]
-#[allow(dead_code, reason = "shared with the tests of events")]
 mod instance;
 #[path = "support/shared.rs"]
-#[allow(dead_code, reason = "shared with the tests of models")]
 mod shared;
 
 use std::time::Duration;

@@ -13,7 +13,8 @@ use vigia_core::control::{COMMANDS, Desired, Entry, Input, Ledger, Machine, Refu
 use vigia_core::control::{Capability, Code};
 use vigia_core::stream::StreamState;
 
-use super::operator::{Desk, Job, Tools};
+use super::desk::{Desk, Job};
+use super::operator::Tools;
 use super::sink::Sink;
 use super::voice::Voice;
 use super::{App, AppError, Reload, evidence};

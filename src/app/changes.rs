@@ -8,7 +8,7 @@ use vigia_core::control::{
 use vigia_core::stream::StreamState;
 
 use super::commands::InHand;
-use super::operator::{Job, Outcome, Plan, Progress, Step};
+use super::desk::{Job, Outcome, Plan, Progress, Step};
 use super::{App, AppError, End};
 use crate::clock;
 
@@ -150,9 +150,9 @@ impl App {
                 self.step(Input::Begun);
                 None
             }
-            Progress::Ended(outcome) if outcome.is_start => self.start_ended(outcome),
+            Progress::Ended(outcome) if outcome.is_start => self.start_ended(*outcome),
             Progress::Ended(outcome) => {
-                self.change_ended(outcome);
+                self.change_ended(*outcome);
                 None
             }
             Progress::Connected(worker) => {

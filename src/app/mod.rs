@@ -9,6 +9,7 @@ mod answers;
 mod boot;
 mod changes;
 mod commands;
+mod desk;
 mod evidence;
 mod operator;
 mod rename;
@@ -39,7 +40,7 @@ use crate::model::ModelError;
 use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
 use commands::InHand;
-use operator::Desk;
+use desk::Desk;
 use running::Ended;
 use voice::Voices;
 
@@ -163,9 +164,14 @@ impl App {
                 recv(signals.reload) -> _ => { self.reload_by_signal(); None }
                 recv(incoming) -> message => message.ok().and_then(|m| self.take(&m)),
                 recv(links) -> link => { self.link(link.ok()); None }
-                recv(self.reports) -> report => { report.ok().map(|r| self.report(r)); None }
+                recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),
-                recv(written) -> done => { done.ok().map(|(n, outcome)| self.written(n, outcome)); None }
+                recv(written) -> done => {
+                    if let Ok((number, outcome)) = done {
+                        self.written(number, outcome);
+                    }
+                    None
+                }
                 recv(patience) -> _ => { self.launch("no broker yet; going on without"); None }
                 recv(soon) -> _ => { self.refresh(); None }
                 recv(metrics) -> _ => { self.publish_metrics(); None }
@@ -196,8 +202,8 @@ impl App {
         }
     }
 
-    fn report(&mut self, report: Report) {
-        let Report { source_id, state } = report;
+    fn reported(&mut self, report: Option<Report>) {
+        let Some(Report { source_id, state }) = report else { return };
         let severity = if matches!(state, StreamState::Reconnecting { .. }) { "WARNING" } else { "INFO" };
         let message = match &state {
             StreamState::Reconnecting { cause } => cause.to_string(),

@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender};
 use serde_json::Value;
 use vigia_core::config::{Config, Stream};
-use vigia_core::control::{
-    Change, Code, Command, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff,
-};
+use vigia_core::control::{Change, Code, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff};
 use vigia_core::stream::StreamState;
 
+use super::desk::{Job, Outcome, Plan, Progress, Step};
 use super::evidence::Inquiry;
 use super::running::{ChangeError, Ended, Running};
 use super::sink::Sink;
@@ -25,7 +24,6 @@ use crate::clock;
 use crate::detect::Detector;
 use crate::model::{self, ModelError};
 use crate::mqtt::{Link, Settings, Worker};
-use crate::wire::Identity;
 
 /// How long a new stream has to show its first detection.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
@@ -35,75 +33,6 @@ const PROOF_WITHIN: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const RETIRE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Job {
-    /// Loads the model and starts all streams.
-    Start(Desired),
-    /// The same, after everything was taken down.
-    Restart(Desired),
-    Apply(Plan),
-    /// Makes a connection under another name.
-    Connect(Box<Settings>, Box<Identity>),
-    /// Lets the old connection say what waits, and ends it.
-    Retire(Box<Worker>),
-}
-
-/// Changes that belong to one command.
-#[derive(Debug)]
-pub struct Plan {
-    /// One per command of a batch, else one.
-    pub steps: Vec<Step>,
-    /// All or nothing; else each step for itself.
-    pub atomic: bool,
-    /// Frames on which a new model is compared with the old one before the switch.
-    pub shadow_frames: u32,
-    /// Streams that are silent: no detection can prove anything of them.
-    pub silent: BTreeSet<u32>,
-}
-
-#[derive(Debug)]
-pub struct Step {
-    pub command: Command,
-    pub changes: Vec<Change>,
-    /// Refused before it came here.
-    pub refused: Option<Refusal>,
-}
-
-/// How a job goes on.
-#[derive(Debug)]
-pub enum Progress {
-    /// It passed every check; from here on it may be noticed.
-    Begun,
-    Ended(Outcome),
-    Connected(Result<(Worker, Box<Identity>), Refusal>),
-    Retired,
-}
-
-/// What came of a job. `reached` is what is so now.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Of [`Job::Start`].
-    pub is_start: bool,
-    pub result: Result<(), Refusal>,
-    pub effect: Effect,
-    pub reached: Desired,
-    /// Whether it came as far as [`Progress::Begun`].
-    pub begun: bool,
-    /// Cameras and detector are at work.
-    pub works: bool,
-    /// The engine as the status shows it, if it is another one.
-    pub engine: Option<Value>,
-}
-
-/// The app's end.
-#[derive(Debug)]
-pub struct Desk {
-    jobs: Option<Sender<Job>>,
-    pub progress: Receiver<Progress>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
 
 /// What the thread works with.
 pub struct Tools {
@@ -116,38 +45,9 @@ pub struct Tools {
     pub ended: Sender<Ended>,
 }
 
-impl Desk {
-    /// # Errors
-    /// If the operating system gives no thread.
-    pub fn open(tools: Tools, desired: Desired) -> std::io::Result<Self> {
-        // One job is out at a time: the machine admits no second.
-        let (jobs, inbox) = bounded(1);
-        let (told, progress) = unbounded();
-        let operator = Operator { tools, current: desired, running: None, told, engine: None, begun: false };
-        let thread =
-            std::thread::Builder::new().name("operator".into()).spawn(move || operator.work(&inbox))?;
-        Ok(Self { jobs: Some(jobs), progress, thread: Some(thread) })
-    }
-
-    pub fn give(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            // The thread ends only after this sender has.
-            let _ = jobs.send(job);
-        }
-    }
-
-    /// Everything stops, in at most `limit`; a job that takes longer is left behind.
-    pub fn close(&mut self, limit: Duration) {
-        drop(self.jobs.take());
-        let until = clock::now().after(limit);
-        // The progress channel is closed when the thread has ended.
-        while self.progress.recv_timeout(until.since(clock::now())).is_ok() {}
-        if let Some(thread) = self.thread.take()
-            && thread.is_finished()
-        {
-            let _ = thread.join();
-        }
-    }
+/// Carries out jobs until nobody gives any; then everything stops.
+pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Receiver<Job>) {
+    Operator { tools, current, running: None, told, engine: None, begun: false }.work(jobs);
 }
 
 struct Operator {
@@ -196,7 +96,7 @@ impl Operator {
                 engine: self.engine.take(),
             };
             // The app may have gone.
-            let _ = self.told.send(Progress::Ended(outcome));
+            let _ = self.told.send(Progress::Ended(Box::new(outcome)));
         }
         self.stop();
     }

@@ -8,7 +8,7 @@ use vigia_core::config::InstanceId;
 use vigia_core::control::{Code, Input, Refusal};
 
 use super::App;
-use super::operator::Job;
+use super::desk::Job;
 use super::voice::Voice;
 use crate::mqtt::{Class, Incoming, Qos, Worker};
 use crate::wire::Identity;

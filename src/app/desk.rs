@@ -1,0 +1,116 @@
+//! The app's desk: jobs go out to the operator, progress comes back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use serde_json::Value;
+use vigia_core::control::{Change, Command, Desired, Effect, Refusal};
+
+use super::operator::{Tools, work};
+use crate::clock;
+use crate::mqtt::{Settings, Worker};
+use crate::wire::Identity;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Job {
+    /// Loads the model and starts all streams.
+    Start(Desired),
+    /// The same, after everything was taken down.
+    Restart(Desired),
+    Apply(Plan),
+    /// Makes a connection under another name.
+    Connect(Box<Settings>, Box<Identity>),
+    /// Lets the old connection say what waits, and ends it.
+    Retire(Box<Worker>),
+}
+
+/// Changes that belong to one command.
+#[derive(Debug)]
+pub struct Plan {
+    /// One per command of a batch, else one.
+    pub steps: Vec<Step>,
+    /// All or nothing; else each step for itself.
+    pub atomic: bool,
+    /// Frames on which a new model is compared with the old one before the switch.
+    pub shadow_frames: u32,
+    /// Streams that are silent: no detection can prove anything of them.
+    pub silent: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
+pub struct Step {
+    pub command: Command,
+    pub changes: Vec<Change>,
+    /// Refused before it came here.
+    pub refused: Option<Refusal>,
+}
+
+/// How a job goes on.
+#[derive(Debug)]
+pub enum Progress {
+    /// It passed every check; from here on it may be noticed.
+    Begun,
+    Ended(Box<Outcome>),
+    Connected(Result<(Worker, Box<Identity>), Refusal>),
+    Retired,
+}
+
+/// What came of a job. `reached` is what is so now.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Of [`Job::Start`].
+    pub is_start: bool,
+    pub result: Result<(), Refusal>,
+    pub effect: Effect,
+    pub reached: Desired,
+    /// Whether it came as far as [`Progress::Begun`].
+    pub begun: bool,
+    /// Cameras and detector are at work.
+    pub works: bool,
+    /// The engine as the status shows it, if it is another one.
+    pub engine: Option<Value>,
+}
+
+/// The app's end.
+#[derive(Debug)]
+pub struct Desk {
+    jobs: Option<Sender<Job>>,
+    pub progress: Receiver<Progress>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Desk {
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn open(tools: Tools, desired: Desired) -> std::io::Result<Self> {
+        // One job is out at a time: the machine admits no second.
+        let (jobs, inbox) = bounded(1);
+        let (told, progress) = unbounded();
+        let thread = std::thread::Builder::new()
+            .name("operator".into())
+            .spawn(move || work(tools, desired, told, &inbox))?;
+        Ok(Self { jobs: Some(jobs), progress, thread: Some(thread) })
+    }
+
+    pub fn give(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // The thread ends only after this sender has.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Everything stops, in at most `limit`; a job that takes longer is left behind.
+    pub fn close(&mut self, limit: Duration) {
+        drop(self.jobs.take());
+        let until = clock::now().after(limit);
+        // The progress channel is closed when the thread has ended.
+        while self.progress.recv_timeout(until.since(clock::now())).is_ok() {}
+        if let Some(thread) = self.thread.take()
+            && thread.is_finished()
+        {
+            let _ = thread.join();
+        }
+    }
+}
