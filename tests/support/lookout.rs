@@ -21,6 +21,8 @@ use super::score::{Bbox, Tally, area, iou};
 pub const UNSEEN: u64 = 9_000_000_000;
 /// What the cameras here give.
 pub const SIZE: (u32, u32) = (640, 360);
+/// What they give where a day of frames is wanted: the size the network sees, painted in half the time.
+const SMALL: (u32, u32) = (416, 234);
 /// From this confidence on, vigia reports a detection if nobody says otherwise.
 pub const SURE: f32 = 0.5;
 /// Average precision asks for nearly everything.
@@ -52,11 +54,12 @@ pub struct Watcher {
     /// What the model's ids mean; it may know more than we ask for.
     classes: Vec<Option<Class>>,
     info: VideoInfo,
+    size: (u32, u32),
 }
 
 impl Watcher {
-    /// Opens a model for detections from `floor` on.
-    pub fn open(models: &Path, model: &str, floor: f32) -> Self {
+    /// Opens a model for detections from `floor` on, in frames of `size`.
+    pub fn open(models: &Path, model: &str, floor: f32, size: (u32, u32)) -> Self {
         gst::init().expect("GStreamer is installed");
         let located = manifest::locate(models, model).unwrap_or_else(|e| panic!("{e}"));
         let options = EngineOptions {
@@ -74,15 +77,15 @@ impl Watcher {
         // As in configs/defaults.yaml.
         let suppression = Suppression { iou: 0.45, detections_max: 300 };
         let network = Network::new(engine, Arc::new(located.manifest), suppression);
-        let info = VideoInfo::builder(VideoFormat::I420, SIZE.0, SIZE.1);
+        let info = VideoInfo::builder(VideoFormat::I420, size.0, size.1);
         let colour = yuv::COLORIMETRY.parse().expect("GStreamer knows it");
         let info = info.colorimetry(&colour).build().expect("a picture format");
-        Self { network, floor, classes, info }
+        Self { network, floor, classes, info, size }
     }
 
-    /// What is found in rows of red, green and blue of the usual size.
+    /// What is found in rows of red, green and blue.
     pub fn look(&mut self, rgb: &[u8]) -> Vec<Found> {
-        let buffer = gst::Buffer::from_slice(yuv::i420(rgb, SIZE));
+        let buffer = gst::Buffer::from_slice(yuv::i420(rgb, self.size));
         let frame = Captured {
             source_id: 0,
             picture: 0,
@@ -120,7 +123,7 @@ pub type Tallies = [Tally; Class::ALL.len()];
 impl<'a> Model<'a> {
     /// A worker that scores the frames of one held-out scene, taken and compressed as in training.
     pub fn frames(self) -> impl FnMut(usize) -> Tallies + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, ANY);
+        let mut watcher = Watcher::open(self.folder, self.id, ANY, SIZE);
         move |job| {
             let (scene, takes) = dataset::takes(UNSEEN + job as u64, Split::HeldOut);
             let mut tallies = Tallies::default();
@@ -139,7 +142,7 @@ impl<'a> Model<'a> {
     /// A worker that watches one held-out fire. It answers how many seconds after the fire was large
     /// enough it was found: infinite if it was not in time, none if it never was large enough.
     pub fn fire(self) -> impl FnMut(usize) -> Option<f32> + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, SURE);
+        let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
         move |job| {
             let scene = Arc::new(Scene::new(UNSEEN + 1_000_000 + job as u64, Split::HeldOut, Plot::Fire));
             let mut shot = scene.shot(0, SIZE);
@@ -170,14 +173,14 @@ impl<'a> Model<'a> {
     /// A worker that watches `seconds` of a scene without fire from both cameras, at one frame a
     /// second. Every second scene is at a held-out place.
     pub fn friends(self, seconds: u8) -> impl FnMut(usize) -> FalseAlarms + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, SURE);
+        let mut watcher = Watcher::open(self.folder, self.id, SURE, SMALL);
         move |job| {
             let split = if job % 2 == 0 { Split::HeldOut } else { Split::Training };
             let scene = Arc::new(Scene::new(UNSEEN + 2_000_000 + job as u64, split, Plot::Friends));
             let mut alarms = FalseAlarms::default();
             let mut seen = [(); Scene::CAMERAS].map(|()| [Vec::new(), Vec::new()]);
             for (camera, seen) in seen.iter_mut().enumerate() {
-                let mut shot = scene.shot(camera, SIZE);
+                let mut shot = scene.shot(camera, SMALL);
                 for second in 0..seconds {
                     let found = watcher.look(&shot.frame(f32::from(second)).rgb);
                     alarms.frames += 1;
