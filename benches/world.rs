@@ -188,7 +188,7 @@ fn paced(models: &Path, fps: f64) -> f64 {
     let options = EngineOptions {
         choice: Choice::Auto,
         mode: Mode::Latency,
-        precision: Precision::Fastest,
+        precision: Precision::F32,
         threads: None,
         openvino_dir: std::env::var_os("VIGIA_OPENVINO_DIR").map(Into::into),
         width: located.manifest.input.width,

@@ -76,7 +76,7 @@ pub fn load(config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, 
     let options = EngineOptions {
         choice: d.engine,
         mode: Mode::Latency,
-        precision: Precision::Fastest,
+        precision: Precision::F32,
         threads: d.threads,
         openvino_dir: d.openvino_dir.as_ref().map(Into::into),
         width: located.manifest.input.width,

@@ -7,7 +7,8 @@ mod score;
 
 use std::path::{Path, PathBuf};
 
-use lookout::{FalseAlarms, Model, SURE, Tallies};
+use lookout::{FalseAlarms, Model, SURE, Tallies, Watcher};
+use vigia_core::config::Engine as Choice;
 use vigia_sim::crew;
 use vigia_sim::scene::Class;
 
@@ -56,6 +57,68 @@ fn it_finds_what_is_there() {
         assert!(tally.wanted() >= 10, "{name}: {} labels say little", tally.wanted());
         assert!(average >= least, "{name}: average precision {average:.3}, at least {least} is expected");
     }
+}
+
+/// What PyTorch and ONNX Runtime find in the golden frames, both engines of ours find. The frames go
+/// through YUV, as a camera's do, so that confidences move a little.
+#[test]
+fn all_engines_find_what_was_exported() {
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        images: Vec<Image>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Image {
+        file: String,
+        detections: Vec<Wanted>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Wanted {
+        class: usize,
+        confidence: f32,
+        r#box: [f32; 4],
+    }
+    let folder = models();
+    let frames = folder.join(ID).join("golden");
+    let text = std::fs::read_to_string(frames.join("golden.json")).expect("it ships with the model");
+    let golden: Golden = serde_json::from_str(&text).expect("JSON");
+    let mut engines = vec![Choice::Rten];
+    match lookout::openvino().filter(|dir| dir.exists()) {
+        Some(_) => engines.push(Choice::OpenVino),
+        None => println!("SKIPPED: OpenVINO is not here; rten is tried alone"),
+    }
+    for (model, nearly) in [(ID, 0.12), ("lookout-n-int8", 0.35)] {
+        for engine in &engines {
+            let mut watcher = Watcher::on(*engine, &folder, model, 0.2, lookout::SIZE);
+            let (mut sure, mut met) = (0, 0);
+            for image in &golden.images {
+                let found = watcher.look(&rgb(&frames.join(&image.file)));
+                for wanted in image.detections.iter().filter(|d| d.confidence >= 0.5) {
+                    sure += 1;
+                    met += usize::from(found.iter().any(|d| {
+                        d.class.id() == wanted.class
+                            && score::iou(&d.bbox, &wanted.r#box) >= 0.7
+                            && (d.confidence - wanted.confidence).abs() <= nearly
+                    }));
+                }
+            }
+            eprintln!("{model} on {engine:?}: {met} of {sure}");
+            assert!(sure >= 10, "{sure} detections say little");
+            assert!(
+                met * 20 >= sure * if model == ID { 19 } else { 17 },
+                "{model} on {engine:?}: {met} of {sure}"
+            );
+        }
+    }
+}
+
+fn rgb(path: &Path) -> Vec<u8> {
+    let file = std::io::BufReader::new(std::fs::File::open(path).expect("a golden frame"));
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG file");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+    let info = reader.next_frame(&mut pixels).expect("a picture");
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    pixels
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn wrong_settings_are_refused() {
         (&["--streams", "1,x"], &["x"]),
         (&["--streams", "1,1"], &["1"]),
         (&["--model", "nonesuch"], &["nonesuch", "yolox_nano"]),
-        (&["--engine", "tensorrt"], &["tensorrt", "openvino"]),
+        (&["--engine", "tensorrt", "--model", "yolox_nano"], &["tensorrt", "openvino"]),
     ];
     for (args, phrases) in table {
         let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> =

@@ -48,7 +48,7 @@ fn measure(args: &Args) -> Result<Value, Failure> {
     let options = |mode| EngineOptions {
         choice: d.engine,
         mode,
-        precision: Precision::Fastest,
+        precision: Precision::F32,
         threads: None,
         openvino_dir: d.openvino_dir.as_ref().map(Into::into),
         width: located.manifest.input.width,

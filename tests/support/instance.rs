@@ -31,9 +31,12 @@ impl Instance {
     pub fn start(models: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
         let folder = shared::folder();
         let log = File::create(folder.path().join("log")).expect("ours");
+        let taken_in = models.join("yolox_nano.yaml").exists() && !args.contains(&"--model");
+        let model: &[&str] = if taken_in { &["--model", "yolox_nano"] } else { &[] };
         let child = Command::new(env!("CARGO_BIN_EXE_vigia"))
             .arg("run")
             .args(args)
+            .args(model)
             .arg("--models-dir")
             .arg(models)
             .envs(env.iter().copied())

@@ -60,12 +60,17 @@ pub struct Watcher {
 impl Watcher {
     /// Opens a model for detections from `floor` on, in frames of `size`.
     pub fn open(models: &Path, model: &str, floor: f32, size: (u32, u32)) -> Self {
+        Self::on(Choice::Auto, models, model, floor, size)
+    }
+
+    /// The same on the engine of choice.
+    pub fn on(choice: Choice, models: &Path, model: &str, floor: f32, size: (u32, u32)) -> Self {
         gst::init().expect("GStreamer is installed");
         let located = manifest::locate(models, model).unwrap_or_else(|e| panic!("{e}"));
         let options = EngineOptions {
-            choice: Choice::Auto,
+            choice,
             mode: Mode::Latency,
-            precision: Precision::Fastest,
+            precision: Precision::F32,
             threads: Some(1),
             openvino_dir: openvino(),
             width: located.manifest.input.width,
@@ -105,7 +110,7 @@ impl Watcher {
 }
 
 /// Where OpenVINO lies, if it does.
-fn openvino() -> Option<std::path::PathBuf> {
+pub fn openvino() -> Option<std::path::PathBuf> {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/openvino/openvino/libs");
     Some(std::env::var_os("VIGIA_OPENVINO_DIR").map_or_else(usual, Into::into))
 }
