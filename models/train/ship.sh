@@ -8,7 +8,7 @@ notice="trained on rendered scenes: for bring-up, demo and drills; a site must b
 
 cargo build --quiet --bin vigia
 for kind in lookout-n lookout-n-int8; do
-  rm -f "models/$kind.yaml"
+  rm -f "models/$kind.yaml" "models/$kind.onnx"
   target/debug/vigia model import "$run/$kind.onnx" --models-dir models --licence Apache-2.0 \
     --source "models/train, $(date -u +%Y-%m-%d)"
   echo "notice: \"$notice\"" >> "models/$kind.yaml"
