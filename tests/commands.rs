@@ -262,6 +262,12 @@ fn envelopes_are_read_as_written_or_refused() {
     assert_eq!(others, Vec::<Value>::new());
     let log = vigia.log();
     assert!(log.contains("json_decode_error"), "{log}");
+    // Found in review: an envelope that was refused must not answer for another's request.
+    let broken = site.ask(json!({ "command": 5, "request_id": "later" }));
+    refused(&broken, "malformed", "");
+    site.tell(json!({ "command": "set_fps", "params": { "max_fps": 6 }, "request_id": "later" }));
+    wait_for("its own answer", Duration::from_secs(10), || site.finals("later").len() == 2);
+    completed(&site.finals("later")[1]);
     let again = json!({ "command": "set_fps", "params": { "max_fps": 4 }, "request_id": "mine" });
     let first = site.ask(again.clone());
     completed(&first);

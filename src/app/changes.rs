@@ -3,7 +3,8 @@
 use serde_json::json;
 use vigia_core::config::Config;
 use vigia_core::control::{
-    Batch, Code, Command, Desired, Effect, Input, Refusal, batch_failed, diff, reload, restart_needed,
+    Admission, Batch, Change, Code, Command, Desired, Echo, Effect, Input, Refusal, batch_failed, diff,
+    reload, restart_needed,
 };
 use vigia_core::stream::StreamState;
 
@@ -64,16 +65,20 @@ impl App {
 
     /// Nothing if there is nothing to do.
     fn job(&self, steps: Vec<Step>, atomic: bool, shadow_frames: u32) -> Option<Job> {
-        let silent = self.desired.source_ids().into_iter().filter(|id| self.machine.is_paused(*id));
-        let mut silent: std::collections::BTreeSet<u32> = silent.collect();
-        if self.machine.pauses().is_all_paused() {
-            silent.extend(steps.iter().flat_map(|s| &s.changes).filter_map(|change| match change {
-                vigia_core::control::Change::AddStream(stream) => Some(stream.source_id),
-                _ => None,
-            }));
-        }
         let idle = steps.iter().all(|step| step.changes.is_empty() && step.refused.is_none());
-        (!idle).then_some(Job::Apply(Plan { steps, atomic, shadow_frames, silent }))
+        (!idle).then(|| Job::Apply(self.plan_of(steps, atomic, shadow_frames)))
+    }
+
+    fn plan_of(&self, steps: Vec<Step>, atomic: bool, shadow_frames: u32) -> Plan {
+        // A stream that comes while all are paused is as silent as they are.
+        let comes = |change: &Change| match change {
+            Change::AddStream(stream) => Some(stream.source_id),
+            _ => None,
+        };
+        let new = steps.iter().flat_map(|step| &step.changes).filter_map(comes);
+        let silent = self.desired.source_ids().into_iter().chain(new);
+        let silent = silent.filter(|id| self.machine.is_paused(*id)).collect();
+        Plan { steps, atomic, shadow_frames, silent }
     }
 
     fn plan_batch(&mut self, hand: &mut InHand, batch: &Batch) -> Result<Option<Job>, Refusal> {
@@ -103,8 +108,7 @@ impl App {
         hand.next = Some(next);
         hand.pauses = (pauses != *self.machine.pauses()).then_some(pauses);
         // Also one without changes goes to the operator, who lists the results.
-        let silent = self.desired.source_ids().into_iter().filter(|id| self.machine.is_paused(*id)).collect();
-        Ok(Some(Job::Apply(Plan { steps, atomic: batch.atomic, shadow_frames: 0, silent })))
+        Ok(Some(Job::Apply(self.plan_of(steps, batch.atomic, 0))))
     }
 
     /// The files read again; what commands changed stays where the files did not change it, too.
@@ -130,16 +134,16 @@ impl App {
 
     /// SIGHUP: a reload that nobody waits for.
     pub(super) fn reload_by_signal(&mut self) {
-        let mut echo = vigia_core::control::Echo::default();
+        let mut echo = Echo::default();
         Command::ReloadConfig.name().clone_into(&mut echo.command);
         let hand = self.hand(echo);
         match self.machine.admit(&Command::ReloadConfig) {
-            vigia_core::control::Admission::Enqueue(work) => {
+            Admission::Enqueue(work) => {
                 self.step(Input::Claimed(work));
                 self.enqueue(hand, &Command::ReloadConfig);
             }
-            vigia_core::control::Admission::Refuse(refusal) => self.refuse(hand, refusal),
-            vigia_core::control::Admission::Now => {}
+            Admission::Refuse(refusal) => self.refuse(hand, refusal),
+            Admission::Now => {}
         }
     }
 

@@ -27,6 +27,9 @@ pub(super) struct InHand {
     pub ticket: Ticket,
     pub arrived: Instant,
     digest: u64,
+    /// The ledger knows it under its request id: its answer will be kept there. An envelope that was
+    /// refused never got so far, and may carry the id of another request.
+    booked: bool,
     /// As the audit shows them.
     params: Value,
     role: Option<Role>,
@@ -94,6 +97,7 @@ impl App {
             ticket,
             arrived: clock::now(),
             digest: 0,
+            booked: false,
             params: Value::Null,
             role: None,
             key_id: None,
@@ -111,7 +115,7 @@ impl App {
         hand.key_id = envelope.signature.as_ref().map(|s| s.key_id.clone());
         let (command, trace_id) = (&hand.ticket.echo.command, &hand.ticket.trace_id);
         tracing::info!(component = "control_plane", event = "command_received", command, trace_id, params = %hand.params, "command received");
-        if !self.is_new(&hand) {
+        if !self.is_new(&mut hand) {
             return None;
         }
         self.publish_ack(&hand.ticket.received(clock::utc()), false);
@@ -125,10 +129,13 @@ impl App {
     }
 
     /// A request that was seen before gets its stored answer, or the answer that is to come.
-    fn is_new(&mut self, hand: &InHand) -> bool {
+    fn is_new(&mut self, hand: &mut InHand) -> bool {
         let Some(id) = &hand.ticket.echo.request_id else { return true };
         let refusal = match self.ledger.begin(clock::utc(), id, hand.digest) {
-            Begun::New => return true,
+            Begun::New => {
+                hand.booked = true;
+                return true;
+            }
             Begun::InProgress => {
                 tracing::info!(
                     component = "control_plane",
@@ -146,6 +153,8 @@ impl App {
             Begun::Refused(refusal) => refusal,
         };
         let ack = hand.ticket.error(clock::utc(), Duration::ZERO, &refusal, None);
+        let audit = Some(audit(hand, &ack));
+        self.scribe.write(journal::Entry { audit, ..journal::Entry::default() });
         self.publish_ack(&ack, true);
         false
     }
@@ -285,7 +294,7 @@ impl App {
             }
         }
         let text = serde_json::to_string(&ack).unwrap_or_default();
-        if let Some(id) = &hand.ticket.echo.request_id {
+        if let Some(id) = hand.ticket.echo.request_id.as_ref().filter(|_| hand.booked) {
             self.ledger.finish(id, text.clone());
         }
         if hand.class == Some(CommandClass::Query) && outcome.is_ok() {
@@ -351,10 +360,11 @@ impl App {
 
     /// Senders whose commands the process died over.
     pub(super) fn answer_interrupted(&mut self) {
-        let ids: Vec<String> = self.ledger.unfinished().map(|entry| entry.request_id.clone()).collect();
-        for id in ids {
-            let Ok(request_id) = vigia_core::control::RequestId::parse(&id) else { continue };
-            let hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
+        let left: Vec<Entry> = self.ledger.unfinished().cloned().collect();
+        for entry in left {
+            let Ok(request_id) = vigia_core::control::RequestId::parse(&entry.request_id) else { continue };
+            let mut hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
+            (hand.digest, hand.booked) = (entry.digest, true);
             self.finish(hand, Err(interrupted()));
         }
     }
@@ -365,7 +375,7 @@ fn prefix(message: &str) -> String {
 }
 
 fn answer(hand: &InHand, ack: Option<String>) -> Option<(String, String)> {
-    let id = hand.ticket.echo.request_id.as_ref()?.as_str().to_owned();
+    let id = hand.ticket.echo.request_id.as_ref().filter(|_| hand.booked)?.as_str().to_owned();
     let entry = Entry { request_id: id.clone(), digest: hand.digest, at: clock::utc(), ack };
     Some((id, serde_json::to_string(&entry).unwrap_or_default()))
 }

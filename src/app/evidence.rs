@@ -39,6 +39,16 @@ pub struct Inquiry {
     seen: Receiver<Seen>,
 }
 
+/// Somebody is asking. Dropping it ends that, whichever way the asker leaves.
+#[derive(Debug)]
+pub struct Asking(Arc<AtomicBool>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 #[must_use]
 pub fn pair() -> (Witness, Inquiry) {
     let wanted = Arc::new(AtomicBool::new(false));
@@ -61,14 +71,12 @@ impl Witness {
 }
 
 impl Inquiry {
-    /// From here on events are noted.
-    pub fn begin(&self) {
+    /// From here on events are noted, until the answer is dropped.
+    #[must_use]
+    pub fn begin(&self) -> Asking {
         while self.seen.try_recv().is_ok() {}
         self.wanted.store(true, Ordering::Release);
-    }
-
-    pub fn end(&self) {
-        self.wanted.store(false, Ordering::Release);
+        Asking(self.wanted.clone())
     }
 
     /// The next event noted, if one comes within `limit`.

@@ -2,8 +2,8 @@
 //!
 //! One loop owns the state of the instance: signals, the link, commands, reports of cameras, what
 //! came of long work and the end of the detector all come to it over channels, and it alone speaks
-//! for the instance on MQTT. It never waits: what takes long is the operator's ([`operator`]), what
-//! needs the disk the scribe's.
+//! for the instance on MQTT. What takes long is the operator's ([`operator`]), what needs
+//! the disk the scribe's: the loop waits for neither, unless the disk is hundreds of entries behind.
 
 mod answers;
 mod boot;

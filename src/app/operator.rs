@@ -222,13 +222,12 @@ impl Operator {
         })?;
         self.begin();
         let speaking = self.speaking(silent);
-        self.tools.inquiry.begin();
+        let _asking = self.tools.inquiry.begin();
         let carried = self.running()?.swap(network).map_err(|e| failed(&e))?;
         let generation = carried.generation;
         let until = clock::now().after(PROOF_WITHIN);
         let first_frame =
             self.tools.inquiry.first_of_each(speaking, until, |seen| seen.generation == generation);
-        self.tools.inquiry.end();
         self.engine = Some(described);
         Ok(Effect {
             generation: Some(generation),
@@ -243,10 +242,9 @@ impl Operator {
     /// The stream must show its first detection, or at least a picture if it is silent.
     fn add(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
         let id = stream.source_id;
-        self.tools.inquiry.begin();
+        let _asking = self.tools.inquiry.begin();
         self.running()?.add(stream.clone()).map_err(|e| failed(&e))?;
         let first = self.first_sight(id, silent.contains(&id));
-        self.tools.inquiry.end();
         match first {
             Ok(first_frame) => {
                 self.begin();
@@ -262,10 +260,9 @@ impl Operator {
     fn repoint(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
         let id = stream.source_id;
         self.begin();
-        self.tools.inquiry.begin();
+        let _asking = self.tools.inquiry.begin();
         let moved = self.running()?.repoint(stream.clone()).map_err(|e| failed(&e));
         let first = moved.and_then(|()| self.first_sight(id, silent.contains(&id)));
-        self.tools.inquiry.end();
         let first = first.or_else(|why| {
             let Some(old) = self.current.stream(id).cloned() else { return Err(why) };
             self.running()?.repoint(old).map_err(|e| failed(&e))?;
@@ -333,11 +330,10 @@ impl Operator {
             _ => {}
         }
         // From here on each event shows it.
-        self.tools.inquiry.begin();
+        let _asking = self.tools.inquiry.begin();
         let sources = self.speaking(silent).into_iter().filter(|one| *one == id).collect();
         let first_frame =
             self.tools.inquiry.first_of_each(sources, clock::now().after(PROOF_WITHIN), |_| true);
-        self.tools.inquiry.end();
         Ok(Effect { first_frame, ..Effect::default() })
     }
 

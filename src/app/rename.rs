@@ -3,6 +3,8 @@
 //! The detector works on. The new connection is up before the old one goes; detections change over
 //! between two events; the old one says everything that waits before the final answer is given.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use vigia_core::config::InstanceId;
 use vigia_core::control::{Code, Input, Refusal};
@@ -12,7 +14,9 @@ use super::desk::Job;
 use super::voice::Voice;
 use crate::mqtt::{Class, Incoming, Qos, Worker};
 use crate::wire::Identity;
-use std::sync::Arc;
+
+/// Names of other instances that are remembered.
+const PEERS_MAX: usize = 1_024;
 
 impl App {
     /// The state of another instance: its name is taken while it lives.
@@ -24,7 +28,8 @@ impl App {
         }
         let status = serde_json::from_slice::<Value>(&message.payload).unwrap_or_default();
         let lives = status["status"].as_str().is_some_and(|s| s != "disconnected");
-        if lives || self.peers.contains_key(name) {
+        let room = self.peers.len() < PEERS_MAX;
+        if self.peers.contains_key(name) || (lives && room) {
             self.peers.insert(name.to_owned(), lives);
         }
     }

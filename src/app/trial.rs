@@ -31,7 +31,7 @@ pub fn run(
     inquiry: &Inquiry,
     frames: u32,
 ) -> Result<Option<Shadow>, FrameError> {
-    inquiry.begin();
+    let _asking = inquiry.begin();
     let copies = latest.tap(frames.max(1));
     let mut shadow = Shadow { frames: 0, agreement: 1.0, only_old: 0, only_new: 0 };
     let mut both = 0;
@@ -45,7 +45,6 @@ pub fn run(
         shadow.only_old += count(&old.found).saturating_sub(agreed);
         shadow.only_new += count(&found).saturating_sub(agreed);
     }
-    inquiry.end();
     let all = both + shadow.only_old + shadow.only_new;
     if all > 0 {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand objects")]
