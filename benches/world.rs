@@ -17,7 +17,7 @@ use broker::{Broker, Witness, rest, wait_for};
 use serde_json::{Map, Value, json};
 use vigia::bench::{engine_paced, median};
 use vigia::clock;
-use vigia::detect::engine::{self, EngineOptions, Mode, Precision};
+use vigia::detect::engine::{self, EngineOptions, Mode};
 use vigia::detect::manifest;
 use vigia_core::config::Engine as Choice;
 use vigia_core::event::DetectionEvent;
@@ -188,7 +188,6 @@ fn paced(models: &Path, fps: f64) -> f64 {
     let options = EngineOptions {
         choice: Choice::Auto,
         mode: Mode::Latency,
-        precision: Precision::F32,
         threads: None,
         openvino_dir: std::env::var_os("VIGIA_OPENVINO_DIR").map(Into::into),
         width: located.manifest.input.width,

@@ -9,7 +9,7 @@ use vigia_core::config::{Config, Engine as Choice, Pace, Stream};
 
 use crate::clock;
 use crate::detect::Suppression;
-use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode, Precision};
+use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode};
 use crate::detect::manifest::{self, Located, ManifestError};
 use crate::detect::network::Network;
 
@@ -76,7 +76,6 @@ pub fn load(config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, 
     let options = EngineOptions {
         choice: d.engine,
         mode: Mode::Latency,
-        precision: Precision::F32,
         threads: d.threads,
         openvino_dir: d.openvino_dir.as_ref().map(Into::into),
         width: located.manifest.input.width,

@@ -20,7 +20,7 @@ use onnx::Planted;
 use shared::{folder, openvino};
 use vigia::camera::latest::Latest;
 use vigia::clock;
-use vigia::detect::engine::{self, Engine, EngineOptions, Mode, Precision};
+use vigia::detect::engine::{self, Engine, EngineOptions, Mode};
 use vigia::detect::import::{self, Wishes};
 use vigia::detect::manifest::{self, Located, Placement};
 use vigia::detect::network::Network;
@@ -186,7 +186,6 @@ fn open(model: &Model, engine: &(Choice, Option<PathBuf>), mode: Mode) -> Engine
     let options = EngineOptions {
         choice: engine.0,
         mode,
-        precision: Precision::F32,
         threads: None,
         openvino_dir: engine.1.clone(),
         width: input.width,

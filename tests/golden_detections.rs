@@ -24,7 +24,7 @@ use serde_json::Value;
 use shared::{Run, folder, openvino, shared, skipped};
 use vigia::camera::latest::Latest;
 use vigia::clock;
-use vigia::detect::engine::{self, EngineOptions, Mode, Precision};
+use vigia::detect::engine::{self, EngineOptions, Mode};
 use vigia::detect::manifest::{self, Located};
 use vigia::detect::network::Network;
 use vigia::detect::{Detector, Suppression};
@@ -403,7 +403,6 @@ fn detector(model: &Located, choice: Choice, openvino_dir: Option<PathBuf>) -> D
     let options = EngineOptions {
         choice,
         mode: Mode::Latency,
-        precision: Precision::F32,
         threads: None,
         openvino_dir,
         width: model.manifest.input.width,

@@ -11,7 +11,7 @@ use super::Failure;
 use super::detect::split_model;
 use crate::bench::{self, Speed, median};
 use crate::config::Flag;
-use crate::detect::engine::{self, EngineOptions, Mode, Precision};
+use crate::detect::engine::{self, EngineOptions, Mode};
 use crate::detect::manifest;
 
 #[derive(Debug, ClapArgs)]
@@ -48,7 +48,6 @@ fn measure(args: &Args) -> Result<Value, Failure> {
     let options = |mode| EngineOptions {
         choice: d.engine,
         mode,
-        precision: Precision::F32,
         threads: None,
         openvino_dir: d.openvino_dir.as_ref().map(Into::into),
         width: located.manifest.input.width,

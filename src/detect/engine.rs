@@ -7,7 +7,7 @@ use vigia_accel::openvino::{self, OpenVinoError};
 use vigia_core::config::{Engine as Choice, Mode as ModeChoice};
 use vigia_core::detection::head::Output;
 
-pub use vigia_accel::openvino::{Mode, Precision};
+pub use vigia_accel::openvino::Mode;
 
 use super::rten::{self, RtenError};
 
@@ -41,7 +41,6 @@ pub enum EngineError {
 pub struct EngineOptions {
     pub choice: Choice,
     pub mode: Mode,
-    pub precision: Precision,
     pub threads: Option<u32>,
     pub openvino_dir: Option<PathBuf>,
     pub width: u32,
@@ -86,7 +85,6 @@ fn open_openvino(model: &Path, o: &EngineOptions) -> Result<Engine, EngineError>
     openvino::load(o.openvino_dir.as_deref())?;
     let options = openvino::Options {
         mode: o.mode,
-        precision: o.precision,
         threads: o.threads,
         width: o.width as usize,
         height: o.height as usize,

@@ -8,7 +8,7 @@ use thiserror::Error;
 use vigia_core::config::Engine as Choice;
 use vigia_core::detection::head::{self, CLASSES_MAX, Decoder, Head, HeadError};
 
-use super::engine::{self, EngineError, EngineOptions, Mode, Precision};
+use super::engine::{self, EngineError, EngineOptions, Mode};
 use super::manifest::{self, INPUT_SIDE_MAX, Input, MODEL_BYTES_MAX, Manifest, ManifestError, Preprocess};
 
 /// Side of the input when the graph leaves it open and nobody says.
@@ -222,7 +222,6 @@ fn run_once(
     let options = EngineOptions {
         choice: Choice::Auto,
         mode: Mode::Latency,
-        precision: Precision::F32,
         threads: None,
         openvino_dir: wishes.openvino_dir.clone(),
         width: input.width,

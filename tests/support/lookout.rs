@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gst_video::{VideoFormat, VideoInfo};
 use vigia::clock;
 use vigia::detect::Suppression;
-use vigia::detect::engine::{self, EngineOptions, Mode, Precision};
+use vigia::detect::engine::{self, EngineOptions, Mode};
 use vigia::detect::manifest;
 use vigia::detect::network::Network;
 use vigia::frame::{Frame as Captured, Surface};
@@ -70,7 +70,6 @@ impl Watcher {
         let options = EngineOptions {
             choice,
             mode: Mode::Latency,
-            precision: Precision::F32,
             threads: Some(1),
             openvino_dir: openvino(),
             width: located.manifest.input.width,

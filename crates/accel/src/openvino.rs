@@ -25,20 +25,10 @@ pub enum Mode {
     Throughput,
 }
 
-/// Arithmetic inside the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// What the processor does fastest (bf16 where it has it).
-    Fastest,
-    /// 32-bit floats.
-    F32,
-}
-
 /// How to compile a model.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub mode: Mode,
-    pub precision: Precision,
     /// Threads the engine may use; `None` lets it choose.
     pub threads: Option<u32>,
     /// Input width and height in pixels; the input is `[1, 3, height, width]`.
@@ -218,9 +208,8 @@ fn configure(core: &mut Core, options: &Options) -> Result<(), OpenVinoError> {
         core.set_property(&DeviceType::CPU, key, value).while_("setting a property")
     };
     set(&RwPropertyKey::HintPerformanceMode, hint)?;
-    if options.precision == Precision::F32 {
-        set(&RwPropertyKey::HintInferencePrecision, "f32")?;
-    }
+    // Left alone it takes bfloat16 where the processor has it, and finds other things.
+    set(&RwPropertyKey::HintInferencePrecision, "f32")?;
     if let Some(threads) = options.threads {
         set(&RwPropertyKey::InferenceNumThreads, &threads.to_string())?;
     }

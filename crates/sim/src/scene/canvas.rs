@@ -7,7 +7,7 @@
 use glam::{Vec2, Vec3};
 
 use super::light::Light;
-use super::view::{NEAR, Spot, View};
+use super::view::{NEAR, View};
 
 /// Beyond everything, in metres.
 pub const FAR: f32 = 1e6;
@@ -340,11 +340,4 @@ fn edges(spots: &[Vec2]) -> Vec<(Vec2, Vec2)> {
         (spots[i], Vec2::new(along.y, -along.x) * sign)
     };
     (0..spots.len()).map(edge).collect()
-}
-
-/// Where and how large, for what a spot says about a thing of `radius` metres.
-#[must_use]
-pub fn reach(spot: Spot, radius: f32) -> (Vec2, Vec2) {
-    let r = radius * spot.scale;
-    (spot.at - r, spot.at + r)
 }

@@ -45,13 +45,6 @@ impl View {
         Self { position, width, height, focal, turn }
     }
 
-    /// The same camera with another picture size of the same shape.
-    #[must_use]
-    pub fn sized(&self, (width, height): (u32, u32)) -> Self {
-        let focal = self.focal * width as f32 / self.width as f32;
-        Self { width, height, focal, ..self.clone() }
-    }
-
     fn centre(&self) -> Vec2 {
         Vec2::new(self.width as f32, self.height as f32) * 0.5
     }
