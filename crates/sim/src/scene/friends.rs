@@ -307,6 +307,7 @@ pub fn steam(rng: &mut Rng, site: &Site) -> Plume {
         ceiling: site.ceiling(),
         thickness: 0.9 + 0.6 * rng.f32(),
         colour: Vec3::splat(0.95),
+        shine: site.in_air(at + Vec3::Y * 1.5),
         lit_by: Vec3::ZERO,
         seed: rng.u32(..),
     }
@@ -315,9 +316,10 @@ pub fn steam(rng: &mut Rng, site: &Site) -> Plume {
 /// Dust that the wind or a machine raises: brown and low.
 #[must_use]
 pub fn dust(rng: &mut Rng, site: &Site) -> Plume {
+    let at = site.spot(rng, 40.0);
     let colour = rgb(188, 160, 120).lerp(rgb(150, 140, 125), rng.f32());
     Plume {
-        from: site.spot(rng, 40.0) + Vec3::Y * 0.2,
+        from: at + Vec3::Y * 0.2,
         radius: 0.6 + 0.8 * rng.f32(),
         spread: 0.25,
         rise: 0.15,
@@ -329,6 +331,7 @@ pub fn dust(rng: &mut Rng, site: &Site) -> Plume {
         ceiling: f32::INFINITY,
         thickness: 0.25 + 0.3 * rng.f32(),
         colour,
+        shine: site.in_air(at + Vec3::Y * 1.5),
         lit_by: Vec3::ZERO,
         seed: rng.u32(..),
     }

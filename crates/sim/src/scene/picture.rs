@@ -35,25 +35,54 @@ impl Picture {
 }
 
 /// What can be seen of something in the air: the pixels that it changes for the eye.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
-    pub extent: Extent,
     gain: f32,
     least: f32,
+    pixels: u32,
+    /// Sums of the change of brightness.
+    columns: Vec<f32>,
+    rows: Vec<f32>,
 }
+
+/// Share of the change beyond each side of a box: wisps have no edge that two people would agree on.
+const WISPS: f32 = 0.02;
 
 impl Seen {
     /// `gain` is the camera's (see `lens`), `least` the change of brightness that counts, of white.
-    pub fn new(gain: f32, least: f32) -> Self {
-        Self { extent: Extent::default(), gain, least }
+    pub fn new(gain: f32, least: f32, (width, height): (usize, usize)) -> Self {
+        Self { gain, least, pixels: 0, columns: vec![0.0; width], rows: vec![0.0; height] }
     }
 
     pub fn look(&mut self, (x, y): (usize, usize), (before, after): (Vec3, Vec3)) {
-        let change = display(after * self.gain) - display(before * self.gain);
-        if change.abs() > self.least {
-            self.extent.add(x, y);
+        let change = (display(after * self.gain) - display(before * self.gain)).abs();
+        if change > self.least {
+            self.pixels += 1;
+            self.columns[x] += change;
+            self.rows[y] += change;
         }
     }
+
+    /// The box that holds nearly all of the change.
+    pub fn extent(&self) -> Extent {
+        let change: f32 = self.columns.iter().sum();
+        if self.pixels == 0 {
+            return Extent::default();
+        }
+        let (x, y) = (between(&self.columns, change * WISPS), between(&self.rows, change * WISPS));
+        Extent { low: (x.0, y.0), high: (x.1, y.1), pixels: self.pixels, change }
+    }
+}
+
+/// The first and the last place before and behind which the sum is at most `least`.
+fn between(sums: &[f32], least: f32) -> (usize, usize) {
+    let reached = |sum: &mut f32, v: &f32| {
+        *sum += v;
+        Some(*sum > least)
+    };
+    let low = sums.iter().scan(0.0, reached).take_while(|r| !r).count();
+    let behind = sums.iter().rev().scan(0.0, reached).take_while(|r| !r).count();
+    (low, (sums.len() - 1).saturating_sub(behind))
 }
 
 /// A box that grows around pixels.
@@ -62,11 +91,13 @@ pub struct Extent {
     low: (usize, usize),
     high: (usize, usize),
     pub pixels: u32,
+    /// Of brightness, summed over the pixels, of white.
+    pub change: f32,
 }
 
 impl Default for Extent {
     fn default() -> Self {
-        Self { low: (usize::MAX, usize::MAX), high: (0, 0), pixels: 0 }
+        Self { low: (usize::MAX, usize::MAX), high: (0, 0), pixels: 0, change: 0.0 }
     }
 }
 
@@ -88,6 +119,7 @@ impl Extent {
         self.low = (self.low.0.min(other.low.0), self.low.1.min(other.low.1));
         self.high = (self.high.0.max(other.high.0), self.high.1.max(other.high.1));
         self.pixels += other.pixels;
+        self.change += other.change;
     }
 
     /// Whether the boxes overlap, or nearly.

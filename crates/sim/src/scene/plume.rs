@@ -34,6 +34,8 @@ pub struct Plume {
     pub thickness: f32,
     /// Share of light that it throws back, linear.
     pub colour: Vec3,
+    /// Light that falls onto it.
+    pub shine: Vec3,
     /// Light from the fire below, at the source.
     pub lit_by: Vec3,
     pub seed: u32,
@@ -127,7 +129,6 @@ impl Plume {
         seen: &mut Seen,
     ) {
         let Some((low, high)) = field.gather(self, canvas, view, t) else { return };
-        let shine = light.sky + light.sun * 0.55;
         let source = view.project(self.from).map_or(Vec2::ZERO, |s| s.at);
         // One feature of the noise per radius of a fresh puff, where the plume is.
         let scale = view.project(self.from).map_or(20.0, |s| s.scale * self.radius * 1.6).max(9.0);
@@ -140,14 +141,14 @@ impl Plume {
                     continue;
                 }
                 let at = (Vec2::new(x as f32, y as f32) - source) / scale - drift;
-                let veil = self.veil(field, cell, at, t, light, shine);
+                let veil = self.veil(field, cell, at, t, light);
                 self.lay(canvas, (x, y), &veil, picture, seen);
             }
         }
     }
 
     /// What the plume is at a place of the picture.
-    fn veil(&self, field: &Field, cell: usize, at: Vec2, t: f32, light: &Light, shine: Vec3) -> Veil {
+    fn veil(&self, field: &Field, cell: usize, at: Vec2, t: f32, light: &Light) -> Veil {
         let thick = field.thick[cell];
         let (depth, young) = (field.depth[cell] / thick, field.young[cell] / thick);
         let p = Vec3::new(at.x, at.y, t * 0.22);
@@ -157,7 +158,7 @@ impl Plume {
         let ragged = smoothstep(0.18, 0.72, billow) * 1.7;
         let alpha = (1.0 - libm::expf(-thick * ragged)) * light.clear(depth * 0.5);
         let relief = 1.0 + 1.6 * (billow - over) - 0.16 * thick.min(2.0);
-        let lit = self.colour * shine * relief.clamp(0.35, 1.7) + self.lit_by * libm::powf(young, 7.0);
+        let lit = self.colour * self.shine * relief.clamp(0.35, 1.7) + self.lit_by * libm::powf(young, 7.0);
         Veil { alpha, depth, light: light.haze.lerp(lit, light.clear(depth)) }
     }
 

@@ -44,6 +44,8 @@ const CLEAR_MIN: f32 = 0.35;
 /// Smoke and flames are where they change the brightness by this much, of white.
 const SMOKE_LEAST: f32 = 0.06;
 const FLAME_LEAST: f32 = 0.12;
+/// Smoke that changes its pixels by less than this on average is a haze that isn't asked for.
+const HAZE_MAX: f32 = 0.12;
 
 /// One camera of a scene. Memory is kept from frame to frame.
 #[derive(Debug)]
@@ -59,13 +61,6 @@ pub struct Shot {
     field: Field,
     developer: Developer,
     frame: Frame,
-}
-
-/// What of an actor is seen.
-#[derive(Clone, Copy, Default)]
-struct Sight {
-    extent: Extent,
-    contrast: f32,
 }
 
 impl Shot {
@@ -139,23 +134,25 @@ impl Shot {
         let gain = self.developer.gain();
         let Self { scene, view, canvas, field, picture, .. } = self;
         let light = &scene.site.light;
+        let size = (canvas.width, canvas.height);
         for mist in &scene.mist {
-            mist.paint(canvas, view, light, t, field, picture, &mut Seen::new(gain, SMOKE_LEAST));
+            mist.paint(canvas, view, light, t, field, picture, &mut Seen::new(gain, SMOKE_LEAST, size));
         }
         let mut found = Vec::new();
         for smoke in &scene.smoke {
-            let mut seen = Seen::new(gain, SMOKE_LEAST);
+            let mut seen = Seen::new(gain, SMOKE_LEAST, size);
             smoke.paint(canvas, view, light, t, field, picture, &mut seen);
-            found.push((Class::Smoke, seen.extent));
+            found.push((Class::Smoke, seen.extent()));
         }
         for fire in &scene.fires {
-            let mut seen = Seen::new(gain, FLAME_LEAST);
+            let mut seen = Seen::new(gain, FLAME_LEAST, size);
             fire.paint(canvas, view, light, t, picture, &mut seen);
-            found.push((Class::Fire, seen.extent));
+            found.push((Class::Fire, seen.extent()));
         }
         if label {
             for (class, seen) in merged(found) {
-                self.put(class, seen, seen.pixels >= 12);
+                let plain = class == Class::Fire || seen.change > HAZE_MAX * seen.pixels as f32;
+                self.put(class, seen, plain && seen.pixels >= 12);
             }
         }
     }
@@ -172,24 +169,24 @@ impl Shot {
             let (_, width, height) = actor.size();
             let scale = self.view.project(actor.at(t)).map_or(0.0, |s| s.scale);
             let whole = 0.5 * width * height * scale * scale;
-            let pixels = sight.extent.pixels as f32;
-            let plain = pixels > SEEN_MIN * whole && sight.contrast > CONTRAST_MIN * pixels;
-            self.put(class, sight.extent, plain);
+            let pixels = sight.pixels as f32;
+            let plain = pixels > SEEN_MIN * whole && sight.change > CONTRAST_MIN * pixels;
+            self.put(class, *sight, plain);
         }
     }
 
     /// Which pixels each actor has, and how much they differ from the backdrop.
-    fn sights(&self) -> Vec<Sight> {
-        let mut sights = vec![Sight::default(); self.scene.actors.len()];
+    fn sights(&self) -> Vec<Extent> {
+        let mut sights = vec![Extent::default(); self.scene.actors.len()];
         let gain = self.developer.gain();
         for (index, owner) in self.canvas.owner.iter().enumerate() {
             let Some(sight) = sights.get_mut(usize::from(*owner).wrapping_sub(1)) else { continue };
             if self.picture.clear[index] < CLEAR_MIN {
                 continue;
             }
-            sight.extent.add(index % self.canvas.width, index / self.canvas.width);
+            sight.add(index % self.canvas.width, index / self.canvas.width);
             let (here, behind) = (self.picture.light[index] * gain, self.behind[index] * gain);
-            sight.contrast += (display(here) - display(behind)).abs();
+            sight.change += (display(here) - display(behind)).abs();
         }
         sights
     }

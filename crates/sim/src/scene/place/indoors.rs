@@ -1,4 +1,4 @@
-//! Places under a roof: a warehouse, a room, a garage.
+//! Places under a roof: a warehouse, a room, and what all halls are made of.
 
 use core::f32::consts::PI;
 
@@ -9,7 +9,7 @@ use super::floor::Area;
 use super::outdoors::skin;
 use super::props::{self, Prop, sign};
 use super::skin::{Ink, Pattern, Skin, pick, range};
-use super::thing::{Block, Thing};
+use super::thing::Thing;
 use super::{Eye, Lamp, Site};
 use crate::scene::canvas::Texel;
 use crate::scene::noise::smoothstep;
@@ -75,7 +75,7 @@ impl Hall {
     }
 }
 
-const WALLS: &[(Pattern, Ink, Ink, f32)] = &[
+pub(super) const WALLS: &[(Pattern, Ink, Ink, f32)] = &[
     (Pattern::Mottled, [202, 196, 184], [186, 180, 168], 3.0),
     (Pattern::Mottled, [190, 176, 148], [172, 158, 134], 3.0),
     (Pattern::Mottled, [162, 176, 178], [146, 160, 164], 3.0),
@@ -89,7 +89,7 @@ const WALLS: &[(Pattern, Ink, Ink, f32)] = &[
     (Pattern::Slabs, [150, 148, 144], [104, 102, 100], 1.5),
 ];
 
-const FLOORS: &[(Pattern, Ink, Ink, f32)] = &[
+pub(super) const FLOORS: &[(Pattern, Ink, Ink, f32)] = &[
     (Pattern::Planks, [156, 118, 80], [124, 92, 62], 0.14),
     (Pattern::Planks, [118, 92, 70], [92, 70, 54], 0.12),
     (Pattern::Slabs, [180, 174, 164], [120, 114, 108], 0.4),
@@ -101,13 +101,13 @@ const FLOORS: &[(Pattern, Ink, Ink, f32)] = &[
 ];
 
 /// What the light inside is like.
-struct Mood {
-    lamps: bool,
+pub(super) struct Mood {
+    pub lamps: bool,
     /// From windows, 0..1.
     day: f32,
 }
 
-fn mood(site: &mut Site, rng: &mut fastrand::Rng) -> Mood {
+pub(super) fn mood(site: &mut Site, rng: &mut fastrand::Rng) -> Mood {
     let night = site.light.night > 0.5;
     let day = if night { 0.0 } else { range(rng, 0.15, 1.0) };
     let lamps = if night { rng.f32() < 0.8 } else { rng.f32() < 0.65 };
@@ -120,7 +120,7 @@ fn mood(site: &mut Site, rng: &mut fastrand::Rng) -> Mood {
 }
 
 /// Puts up the box. `margin` is how far the walls are from the free ground.
-fn hall(
+pub(super) fn hall(
     site: &mut Site,
     rng: &mut fastrand::Rng,
     margin: f32,
@@ -161,7 +161,7 @@ fn side(half: Vec2, n: usize, share: f32) -> (Vec3, Vec3, Vec3) {
 }
 
 /// Windows in one wall, bright by day, and their light on the floor.
-fn windows(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, low: f32, high: f32) {
+pub(super) fn windows(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, low: f32, high: f32) {
     let Some(half) = site.hall.as_ref().map(|h| h.half) else { return };
     let wall = rng.usize(..4);
     let count = rng.usize(1..4);
@@ -199,7 +199,7 @@ fn windows(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, low: f32, high
 }
 
 /// Lamps in a grid under the ceiling; some may be off.
-fn lamps(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, (nx, nz): (i8, i8), strip: bool) {
+pub(super) fn lamps(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, (nx, nz): (i8, i8), strip: bool) {
     let Some((half, height)) = site.hall.as_ref().map(|h| (h.half, h.height)) else { return };
     let tone = pick(rng, &[[255, 214, 160], [255, 238, 214], [236, 244, 255], [255, 188, 120]]);
     let skin = Skin::new(rng, Pattern::Plain, [230, 230, 226], [200, 200, 196], 1.0);
@@ -228,7 +228,13 @@ fn lamps(site: &mut Site, rng: &mut fastrand::Rng, mood: &Mood, (nx, nz): (i8, i
 }
 
 /// Things along the walls.
-fn furnish(site: &mut Site, rng: &mut fastrand::Rng, list: &[Prop], count: usize, gap: (f32, f32)) {
+pub(super) fn furnish(
+    site: &mut Site,
+    rng: &mut fastrand::Rng,
+    list: &[Prop],
+    count: usize,
+    gap: (f32, f32),
+) {
     let Some(half) = site.hall.as_ref().map(|h| h.half) else { return };
     for _ in 0..count {
         let n = rng.usize(..4);
@@ -240,7 +246,7 @@ fn furnish(site: &mut Site, rng: &mut fastrand::Rng, list: &[Prop], count: usize
 }
 
 /// Posters, signs and screens on the walls.
-fn pictures(site: &mut Site, rng: &mut fastrand::Rng, count: usize) {
+pub(super) fn pictures(site: &mut Site, rng: &mut fastrand::Rng, count: usize) {
     let Some(half) = site.hall.as_ref().map(|h| h.half) else { return };
     for _ in 0..count {
         let (foot, along, into) = side(half, rng.usize(..4), range(rng, -0.85, 0.85));
@@ -324,57 +330,4 @@ pub fn warehouse(site: &mut Site, rng: &mut fastrand::Rng) {
         site.things.push(Thing::Rod { from: (a, 0.14), to: (b, 0.14), colour });
     }
     site.lanes.push(vec![Vec3::new(0.0, 0.0, -13.0), Vec3::new(0.0, 0.0, 0.0), Vec3::new(0.0, 0.0, 13.0)]);
-}
-
-/// A garage under a house: pillars, a low ceiling, marked bays. Held out.
-pub fn garage(site: &mut Site, rng: &mut fastrand::Rng) {
-    const CONCRETE: &[(Pattern, Ink, Ink, f32)] = &[
-        (Pattern::Slabs, [150, 150, 146], [110, 110, 108], 2.4),
-        (Pattern::Mottled, [168, 166, 160], [138, 136, 132], 1.6),
-    ];
-    let height = range(rng, 2.5, 3.1);
-    let mut mood = mood(site, rng);
-    site.light.sky *= 0.15;
-    mood.lamps = true;
-    hall(site, rng, 2.0, height, CONCRETE);
-    site.floor.base = skin(
-        rng,
-        &[
-            (Pattern::Mottled, [112, 120, 114], [94, 100, 96], 3.0),
-            (Pattern::Asphalt, [104, 104, 106], [86, 86, 88], 4.0),
-            (Pattern::Mottled, [134, 128, 126], [112, 108, 106], 2.0),
-        ],
-    );
-    let main = pick(rng, &[[214, 212, 204], [206, 176, 62]]);
-    let line = Skin::new(rng, Pattern::Mottled, main, [130, 128, 120], 0.6);
-    let band = Skin::new(rng, Pattern::Stripes, [206, 168, 44], [34, 34, 34], 0.5);
-    let body = skin(rng, CONCRETE);
-    for n in -6i8..7 {
-        for side in [-1.0, 1.0] {
-            let z = f32::from(n) * 2.7;
-            let (centre, half) = (Vec2::new(side * 9.6, z), Vec2::new(2.4, 0.06));
-            site.floor.areas.push(Area { centre, half, yaw: 0.0, fray: 0.02, cover: 0.8, skin: line });
-            if n % 2 == 0 {
-                let foot = Vec3::new(side * 6.8, 0.0, z);
-                let half = Vec2::splat(0.28);
-                let pillar =
-                    Block { foot, half, height, yaw: 0.0, skin: body, top: body, gable: 0.0, openings: None };
-                if site.block(pillar) {
-                    let ring = Block { half: Vec2::splat(0.3), height: 1.0, skin: band, ..pillar };
-                    site.things.push(Thing::Block(ring));
-                }
-            }
-        }
-    }
-    lamps(site, rng, &mood, (2, 4), true);
-    for x in [-9.0, -3.0, 3.0, 8.0] {
-        let y = height - 0.2;
-        let (a, b) = (Vec3::new(x, y, -20.0), Vec3::new(x, y, 20.0));
-        let base = pick(rng, &[[150, 54, 44], [140, 142, 144], [90, 92, 94]]);
-        let colour = super::skin::tint(rng, base);
-        site.things.push(Thing::Rod { from: (a, 0.06), to: (b, 0.06), colour });
-    }
-    pictures(site, rng, 8);
-    furnish(site, rng, &[props::BIN, props::CABINET, props::BARRIER, props::BOLLARD], 6, (0.5, 0.8));
-    site.lanes.push(vec![Vec3::new(0.0, 0.0, -16.0), Vec3::new(0.0, 0.0, 0.0), Vec3::new(0.0, 0.0, 16.0)]);
 }

@@ -6,6 +6,7 @@ use super::canvas::{Canvas, Texel};
 use super::light::Light;
 use super::view::View;
 
+mod below;
 mod built;
 mod floor;
 mod indoors;
@@ -33,6 +34,7 @@ pub enum Place {
     Parking,
     Warehouse,
     Room,
+    Cellar,
     /// Held out, as those after it.
     Quay,
     Farm,
@@ -41,7 +43,7 @@ pub enum Place {
 
 impl Place {
     /// What the detector is trained with.
-    pub const TRAINING: [Self; 8] = [
+    pub const TRAINING: [Self; 9] = [
         Self::Hills,
         Self::Forest,
         Self::Field,
@@ -50,6 +52,7 @@ impl Place {
         Self::Parking,
         Self::Warehouse,
         Self::Room,
+        Self::Cellar,
     ];
     /// What it has never seen.
     pub const HELD_OUT: [Self; 3] = [Self::Quay, Self::Farm, Self::Garage];
@@ -66,6 +69,7 @@ impl Place {
             Self::Parking => "parking",
             Self::Warehouse => "warehouse",
             Self::Room => "room",
+            Self::Cellar => "cellar",
             Self::Quay => "quay",
             Self::Farm => "farm",
             Self::Garage => "garage",
@@ -75,7 +79,7 @@ impl Place {
     /// Under a roof.
     #[must_use]
     pub fn indoors(self) -> bool {
-        matches!(self, Self::Warehouse | Self::Room | Self::Garage)
+        matches!(self, Self::Warehouse | Self::Room | Self::Cellar | Self::Garage)
     }
 
     /// Width, length, and how far around it the site is planned, in metres.
@@ -89,6 +93,7 @@ impl Place {
             Self::Parking => (34.0, 40.0, 60.0),
             Self::Warehouse => (16.0, 28.0, 25.0),
             Self::Room => (6.0, 8.0, 10.0),
+            Self::Cellar => (15.0, 24.0, 20.0),
             Self::Quay => (24.0, 44.0, 60.0),
             Self::Farm => (28.0, 32.0, 55.0),
             Self::Garage => (24.0, 36.0, 30.0),
@@ -193,6 +198,13 @@ impl Site {
         }
         let corner = self.hall.as_ref().map_or(1.0, |hall| hall.corner(p));
         (light + self.lamp_light(p, normal)) * corner + sun
+    }
+
+    /// What falls onto smoke or steam at a point.
+    #[must_use]
+    pub fn in_air(&self, p: Vec3) -> Vec3 {
+        let sun = if self.hall.is_some() { Vec3::ZERO } else { self.light.sun * 0.55 };
+        self.light.sky + sun + self.lamp_light(p, Vec3::Y)
     }
 
     /// What lamps alone do.

@@ -6,7 +6,7 @@ use super::floor::{Floor, Shadows};
 use super::plant::{Growth, Plant};
 use super::skin::{Pattern, Skin, range};
 use super::thing::{Block, Thing};
-use super::{Place, Site, Solid, Stand, built, indoors, outdoors, sky};
+use super::{Place, Site, Solid, Stand, below, built, indoors, outdoors, sky};
 
 impl Solid {
     fn local(&self, p: Vec2) -> Vec2 {
@@ -92,7 +92,8 @@ impl Site {
             Place::Quay => built::quay(&mut site, rng),
             Place::Warehouse => indoors::warehouse(&mut site, rng),
             Place::Room => indoors::room(&mut site, rng),
-            Place::Garage => indoors::garage(&mut site, rng),
+            Place::Cellar => below::cellar(&mut site, rng),
+            Place::Garage => below::garage(&mut site, rng),
         }
         site.cast_shadows();
         site
@@ -103,6 +104,7 @@ impl Site {
         let (out, height) = match self.place {
             Place::Hills => ((10.0, 40.0), (8.0, 25.0)),
             Place::Room => ((0.1, 0.3), (2.2, 2.6)),
+            Place::Cellar => ((-2.5, 0.8), (1.9, 2.6)),
             Place::Garage => ((-4.0, 0.5), (2.2, 2.7)),
             Place::Warehouse => ((-0.5, 0.8), (2.4, 3.2)),
             Place::Street => ((-1.0, 0.5), (2.6, 6.0)),
@@ -131,6 +133,9 @@ impl Site {
             let level = Vec2::new(way.x, way.z).length();
             let pitch = libm::atan2f(at.y, level)
                 + if inside { range(rng, -0.3, -0.05) } else { range(rng, -0.15, 0.08) };
+            // Some look down at what lies below them.
+            let steep = if rng.f32() < 0.1 { range(rng, 0.2, 0.8) } else { 0.0 };
+            let pitch = (pitch + steep).min(1.4);
             self.stands.push(Stand { at, yaw: libm::atan2f(way.x, way.z), pitch, field });
         }
     }
