@@ -102,7 +102,7 @@ fn round_trip_in_both_protocols() {
             filters.map(|f| Subscription { filter: f.to_owned(), qos: Qos::AtLeastOnce }).to_vec();
         let worker = connected(settings);
         put(worker.outbox(), Class::Ack, "cmd/x", "ack ñ").unwrap();
-        put(worker.outbox(), Class::Detection { source_id: 3 }, "det/3", "one").unwrap();
+        put(worker.outbox(), Class::Detection { source_id: 3, frame_id: 0 }, "det/3", "one").unwrap();
         put(worker.outbox(), Class::Latest, "health", "fine").unwrap();
         put(worker.outbox(), Class::Status, "all", "").unwrap();
 
@@ -155,7 +155,8 @@ fn a_broker_that_comes_late_gets_the_newest_detections_and_every_status() {
     let refused = cause(&worker, |c| matches!(c, Cause::Unreachable { .. }));
     assert!(refused.to_string().contains("Connection refused"), "{refused}");
     for n in 0..1_500_u32 {
-        put(worker.outbox(), Class::Detection { source_id: n % 3 }, "det", &n.to_string()).unwrap();
+        put(worker.outbox(), Class::Detection { source_id: n % 3, frame_id: 0 }, "det", &n.to_string())
+            .unwrap();
     }
     for n in 0..1_100 {
         let verdict = put(worker.outbox(), Class::Status, "status", &n.to_string());
@@ -239,7 +240,7 @@ fn a_stalled_broker_never_holds_a_producer_up() {
     let since = clock::now();
     broker.freeze();
     while clock::now().since(since) < Duration::from_secs(8) {
-        let class = Class::Detection { source_id: 0 };
+        let class = Class::Detection { source_id: 0, frame_id: 0 };
         let before = clock::now();
         let verdict = outbox.publish(class, &detections, Qos::AtMostOnce, false, |b| {
             write!(b, "{offered:08}").expect("memory");
@@ -297,7 +298,7 @@ fn a_stalled_broker_is_noticed_when_only_detections_flow_or_nothing_at_all() {
         let worker = connected(settings);
         broker.freeze();
         if busy {
-            put(worker.outbox(), Class::Detection { source_id: 1 }, "det", "1").unwrap();
+            put(worker.outbox(), Class::Detection { source_id: 1, frame_id: 0 }, "det", "1").unwrap();
         }
         let since = clock::now();
         let why = cause(&worker, |c| matches!(c, Cause::Stalled { .. }));
@@ -335,7 +336,8 @@ fn shutdown_is_bounded_with_a_stalled_broker() {
     broker.freeze();
     for n in 0..500 {
         put(worker.outbox(), Class::Ack, "ack", &n.to_string()).unwrap();
-        put(worker.outbox(), Class::Detection { source_id: 0 }, "det", &"x".repeat(4_000)).unwrap();
+        put(worker.outbox(), Class::Detection { source_id: 0, frame_id: 0 }, "det", &"x".repeat(4_000))
+            .unwrap();
     }
     let outbox = worker.outbox().clone();
     let since = clock::now();
@@ -356,7 +358,7 @@ fn shutdown_flushes_what_waits() {
     let witness = Witness::start(broker.port, "witness", "#").unwrap();
     let worker = connected(settings(broker.port, "flusher"));
     for n in 0..900 {
-        put(worker.outbox(), Class::Detection { source_id: 0 }, "det", &n.to_string()).unwrap();
+        put(worker.outbox(), Class::Detection { source_id: 0, frame_id: 0 }, "det", &n.to_string()).unwrap();
         put(worker.outbox(), Class::Status, "status", &n.to_string()).unwrap();
     }
     let farewell = worker.shutdown(Duration::from_secs(3));
@@ -498,9 +500,12 @@ fn the_books_balance_under_random_faults() {
     let mut fault_at = since;
     while clock::now().since(since) < Duration::from_secs(10) {
         for _ in 0..rng.u8(0..8) {
-            let class =
-                [Class::Ack, Class::Status, Class::Detection { source_id: rng.u32(0..4) }, Class::Latest]
-                    [rng.usize(0..4)];
+            let class = [
+                Class::Ack,
+                Class::Status,
+                Class::Detection { source_id: rng.u32(0..4), frame_id: 0 },
+                Class::Latest,
+            ][rng.usize(0..4)];
             // A full queue is an answer too; it is counted, and checked below.
             let _maybe_full =
                 put(&outbox, class, ["a", "b", "c"][rng.usize(0..3)], &"y".repeat(rng.usize(0..2_000)));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lookout::{FalseAlarms, Model, SURE, Tallies};
+use lookout::{FalseAlarms, LOOK_EVERY, Model, SURE, Tallies};
 use serde_json::{Value, json};
 use vigia::bench::median;
 use vigia::clock;
@@ -115,7 +115,7 @@ fn friends(model: Model, scenes: usize) -> Value {
     let FalseAlarms { frames, fire, smoke, scenes_agreed_fire, scenes_agreed_smoke } = alarms;
     let share = |of: usize| of as f64 / frames as f64;
     json!({
-        "scenes": scenes, "frames": frames, "camera_hours": frames as f64 / 3600.0, "seconds": seconds,
+        "scenes": scenes, "frames": frames, "camera_hours": (frames * LOOK_EVERY) as f64 / 3600.0, "seconds": seconds,
         "fire_frames": fire, "fire_share": share(fire), "scenes_both_cameras_fire": scenes_agreed_fire,
         "smoke_frames": smoke, "smoke_share": share(smoke), "scenes_both_cameras_smoke": scenes_agreed_smoke,
     })

@@ -2,7 +2,7 @@
 
 CLASSES = ("fire", "smoke", "person", "vehicle")
 FIRE, SMOKE = 0, 1
-WIDTH, HEIGHT = 416, 256  # network input, pixels
+WIDTH, HEIGHT = 640, 384  # network input, pixels
 STRIDES = (8, 16, 32)  # input pixels per cell of each output level
 PAD = 114  # grey level around a letterboxed frame
 NAME = "lookout-n"

@@ -17,7 +17,7 @@ from evaluate import detect_all, judge, net_cells, summary
 from loss import detection_loss
 from net import Lookout, size
 
-SMALL = (224, 128)  # picture size of the first part of training
+SMALL, MIDDLE = (224, 128), (416, 256)  # picture sizes of the first course
 RATE, FINE_RATE, LAST_RATE, DECAY = 2e-3, 8e-4, 2e-5, 0.05
 CLIP = 10.0  # largest norm of a gradient
 AVERAGE = 0.9985  # weight decay of the moving average, per step
@@ -28,13 +28,15 @@ class Schedule:
     """What happens at which step."""
 
     steps: int
-    fine: bool = False  # a second course, from the weights of a first: full size, smaller steps
+    fine: bool = False  # the second course, from the weights of the first: full size, smaller steps
 
     def small(self, step):
         return not self.fine and step < 0.45 * self.steps
 
     def size(self, step):
-        return SMALL if self.small(step) else (WIDTH, HEIGHT)
+        if self.fine:
+            return WIDTH, HEIGHT
+        return SMALL if self.small(step) else MIDDLE
 
     def batch(self, step):
         return 32 if self.small(step) else 16

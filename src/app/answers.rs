@@ -25,6 +25,9 @@ impl App {
             "paused_sources": self.paused_sources(),
         });
         if let Value::Object(all) = &mut all {
+            if let Some(before) = &self.renamed_from {
+                all.insert("renamed_from".into(), json!(before));
+            }
             if status == Status::Starting {
                 all.insert("uptime_seconds".into(), json!(0));
                 all.insert("config".into(), wire::announced(&self.config, &self.desired));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use crossbeam_channel::unbounded;
 use serde_json::Value;
-use vigia_core::config::Config;
+use vigia_core::config::{Config, StreamUri};
 use vigia_core::control::{COMMANDS, Desired, Entry, Input, Ledger, Machine, Refusal, Saved, available};
 use vigia_core::control::{Capability, Code};
 use vigia_core::stream::StreamState;
@@ -45,7 +45,13 @@ impl App {
         let mut machine = Machine::default();
         let desired = wanted(&config, &kept, &mut machine);
         // A model that isn't there is said at once; loading it takes longer.
-        manifest::locate(Path::new(&config.detector.models_dir), &desired.model).map_err(ModelError::from)?;
+        let models = Path::new(&config.detector.models_dir);
+        let gone = manifest::locate(models, &desired.model).map_err(ModelError::from);
+        // The operator falls back to the configured one.
+        gone.or_else(|e| {
+            let other = desired.model != config.detector.model;
+            manifest::locate(models, &config.detector.model).ok().filter(|_| other).ok_or(e)
+        })?;
         let worker = Worker::start(crate::link::settings(&config, &identity))?;
         let outbox = worker.outbox().clone();
         let voices = Arc::new(ArcSwap::from_pointee(Voice { identity, outbox }));
@@ -81,6 +87,7 @@ impl App {
             streams,
             updates: VecDeque::new(),
             engine: Value::Null,
+            renamed_from: None,
             peers: BTreeMap::new(),
             in_hand: None,
             waiting: BTreeMap::new(),
@@ -159,7 +166,8 @@ fn wanted(config: &Config, kept: &Kept, machine: &mut Machine) -> Desired {
             return Desired::of(config);
         }
     };
-    let restored = saved.overlay.onto(config, &BTreeMap::new());
+    let address = |(id, text): (&u32, &String)| Some((*id, StreamUri::parse(text).ok()?));
+    let restored = saved.overlay.onto(config, &kept.secrets.iter().filter_map(address).collect());
     tracing::info!(
         component = "journal",
         event = "desired_restored",

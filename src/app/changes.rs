@@ -176,6 +176,7 @@ impl App {
             self.step(Input::Failed);
             return Some(End::Broken(AppError::Start(refusal)));
         }
+        self.desired = outcome.reached;
         self.step(Input::Started);
         let streams = self.desired.streams.len();
         tracing::info!(component = "processor", event = "processor_running", streams, "running");

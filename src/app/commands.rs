@@ -1,12 +1,13 @@
 //! A message from the command topic becomes a command, or a refusal, or nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use vigia_core::config::{InstanceId, Role};
 use vigia_core::control::{
-    Ack, Admission, Begun, Code, Command, Echo, Effect, Entry, Envelope, Input, Limits, Opened, Pauses,
-    Refusal, Saved, Ticket, open, trace_id,
+    Ack, Admission, Begun, Code, Command, Echo, Effect, Entry, Envelope, FrameRef, Input, Limits, Opened,
+    Pauses, Refusal, Saved, Ticket, open, trace_id,
 };
 use vigia_core::control::{Class as CommandClass, Desired, Overlay};
 use vigia_core::time::Instant;
@@ -244,8 +245,18 @@ impl App {
         if let Err(refusal) = self.desired.apply(command, &self.config) {
             return self.refuse(hand, refusal);
         }
+        let silences = matches!(input, Input::Pause { .. });
+        let before = self.paused_sources();
         self.step(input);
-        hand.effect.paused_sources = Some(self.paused_sources());
+        let paused = self.paused_sources();
+        if silences {
+            let outbox = self.voices.load().outbox.clone();
+            let last =
+                |id: &u32| Some(FrameRef { source_id: *id, frame_id: outbox.handed(*id)?, timestamp: None });
+            hand.effect.last_frame =
+                paused.iter().filter(|id| !before.contains(id)).filter_map(last).collect();
+        }
+        hand.effect.paused_sources = Some(paused);
         self.finish(hand, Ok(()));
     }
 
@@ -316,10 +327,13 @@ impl App {
         }
     }
 
-    fn saved(&self) -> String {
+    /// What commands changed, and apart from it the addresses that hold passwords.
+    fn saved(&self) -> (String, BTreeMap<u32, String>) {
         let overlay = Overlay::of(&self.desired, &self.config);
+        let address = |id: u32| Some((id, self.desired.stream(id)?.uri.expose().to_owned()));
+        let secrets = overlay.secret_sources().into_iter().filter_map(address).collect();
         let saved = Saved::new(overlay, self.machine.pauses(), clock::now(), clock::utc());
-        serde_json::to_string(&saved).unwrap_or_default()
+        (serde_json::to_string(&saved).unwrap_or_default(), secrets)
     }
 
     /// The journal has written, or read.

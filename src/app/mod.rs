@@ -124,6 +124,8 @@ struct App {
     streams: BTreeMap<u32, StreamState>,
     updates: VecDeque<Value>,
     engine: Value,
+    /// The name before the last rename.
+    renamed_from: Option<String>,
     /// Other instances and whether they live.
     peers: BTreeMap<String, bool>,
     /// The long command being carried out.

@@ -23,14 +23,12 @@ use crate::camera::latest::Latest;
 use crate::clock;
 use crate::detect::Detector;
 use crate::model::{self, ModelError};
-use crate::mqtt::{Link, Settings, Worker};
 
 /// How long a new stream has to show its first detection.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// How long is waited for the first frames that show a change; slow streams show it later.
 const PROOF_WITHIN: Duration = Duration::from_secs(1);
-/// How long the broker has to answer a second connection, and the old one to say what waits.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long an old connection has to say what waits.
 const RETIRE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -69,7 +67,7 @@ impl Operator {
             let is_start = matches!(job, Job::Start(_));
             let (result, effect) = match job {
                 Job::Connect(settings, identity) => {
-                    let connected = connect(*settings).map(|worker| (worker, identity));
+                    let connected = super::rename::connect(*settings).map(|worker| (worker, identity));
                     let _ = self.told.send(Progress::Connected(connected));
                     continue;
                 }
@@ -78,7 +76,7 @@ impl Operator {
                     let _ = self.told.send(Progress::Retired);
                     continue;
                 }
-                Job::Start(desired) => (self.start(desired), Effect::default()),
+                Job::Start(desired) => (self.start_somehow(desired), Effect::default()),
                 Job::Restart(desired) => {
                     self.begin();
                     self.stop();
@@ -111,6 +109,19 @@ impl Operator {
         if let Some(running) = self.running.take() {
             running.stop();
         }
+    }
+
+    /// A model that a command chose must not keep the box from starting: the configured one may work.
+    fn start_somehow(&mut self, desired: Desired) -> Result<(), Refusal> {
+        let configured = &self.tools.config.detector.model;
+        if desired.model == *configured {
+            return self.start(desired);
+        }
+        let fallback = Desired { model: configured.clone(), ..desired.clone() };
+        self.start(desired).or_else(|why| {
+            tracing::error!(component = "processor", event = "model_fallback", model = fallback.model, %why, "starting with the configured model");
+            self.start(fallback)
+        })
     }
 
     fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
@@ -161,6 +172,7 @@ impl Operator {
         let back = diff(&self.current, before);
         if back.is_empty() {
             self.current.clone_from(before);
+            effect.rolled_back = why.code == Code::RolledBack;
             return (Err(why), effect);
         }
         tracing::warn!(
@@ -228,6 +240,10 @@ impl Operator {
         let until = clock::now().after(PROOF_WITHIN);
         let first_frame =
             self.tools.inquiry.first_of_each(speaking, until, |seen| seen.generation == generation);
+        if self.running()?.settle().map_err(|e| failed(&e))? != generation {
+            let text = format!("the model {model} fails on live frames; rolled back");
+            return Err(Refusal::new(Code::RolledBack, text));
+        }
         self.engine = Some(described);
         Ok(Effect {
             generation: Some(generation),
@@ -345,25 +361,6 @@ impl Operator {
         let soon = |stream: &&Stream| stream.max_fps >= 1.0 / PROOF_WITHIN.as_secs_f64();
         let ids = self.current.streams.iter().filter(soon).map(|stream| stream.source_id);
         ids.filter(|id| !silent.contains(id)).filter(is_up).collect()
-    }
-}
-
-/// A second connection to the broker.
-fn connect(settings: Settings) -> Result<Worker, Refusal> {
-    let worker = Worker::start(settings).map_err(|e| Refusal::new(Code::Failed, e.to_string()))?;
-    let until = clock::now().after(CONNECT_WITHIN);
-    loop {
-        match worker.events().recv_timeout(until.since(clock::now())) {
-            Ok(Link::Connected { .. }) => return Ok(worker),
-            Ok(Link::Connecting | Link::Down { .. }) => {}
-            Err(_) => {
-                let why = match worker.link() {
-                    Link::Down { cause } => cause.to_string(),
-                    Link::Connecting | Link::Connected { .. } => "no answer in time".to_owned(),
-                };
-                return Err(Refusal::new(Code::Failed, format!("no connection under the new name: {why}")));
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! between two events; the old one says everything that waits before the final answer is given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use vigia_core::config::InstanceId;
@@ -12,9 +13,12 @@ use vigia_core::control::{Code, Input, Refusal};
 use super::App;
 use super::desk::Job;
 use super::voice::Voice;
-use crate::mqtt::{Class, Incoming, Qos, Worker};
+use crate::clock;
+use crate::mqtt::{Class, Incoming, Link, Qos, Settings, Worker};
 use crate::wire::Identity;
 
+/// How long the broker has to answer a second connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Names of other instances that are remembered.
 const PEERS_MAX: usize = 1_024;
 
@@ -78,7 +82,8 @@ impl App {
         for topic in [&old.identity.status_topic, &old.identity.metrics_topic] {
             let _ = old.outbox.publish_behind(Class::Status, topic, Qos::AtLeastOnce, true, |_| {});
         }
-        self.publish_status(self.machine.status(), json!({ "renamed_from": old.identity.instance_id }));
+        self.renamed_from = Some(old.identity.instance_id.clone());
+        self.publish_status(self.machine.status(), json!({}));
         self.desk.give(Job::Retire(Box::new(retired)));
     }
 
@@ -96,5 +101,24 @@ impl App {
             "renamed"
         );
         self.finish(hand, Ok(()));
+    }
+}
+
+/// A second connection to the broker.
+pub(super) fn connect(settings: Settings) -> Result<Worker, Refusal> {
+    let worker = Worker::start(settings).map_err(|e| Refusal::new(Code::Failed, e.to_string()))?;
+    let until = clock::now().after(CONNECT_WITHIN);
+    loop {
+        match worker.events().recv_timeout(until.since(clock::now())) {
+            Ok(Link::Connected { .. }) => return Ok(worker),
+            Ok(Link::Connecting | Link::Down { .. }) => {}
+            Err(_) => {
+                let why = match worker.link() {
+                    Link::Down { cause } => cause.to_string(),
+                    Link::Connecting | Link::Connected { .. } => "no answer in time".to_owned(),
+                };
+                return Err(Refusal::new(Code::Failed, format!("no connection under the new name: {why}")));
+            }
+        }
     }
 }

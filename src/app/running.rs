@@ -130,12 +130,21 @@ impl Running {
         self.order(Order::Follow(source_id, tracker)).map(drop)
     }
 
-    /// Another model for all streams, between two batches.
+    /// Another model for all streams, between two batches. The old one is kept until
+    /// [`Self::settle`].
     ///
     /// # Errors
     /// [`ChangeError`]; then the old model works on.
     pub fn swap(&self, network: Box<Network>) -> Result<Carried, ChangeError> {
         self.order(Order::Swap(network))
+    }
+
+    /// Ends the new model's probation; the generation that is at work tells how it went.
+    ///
+    /// # Errors
+    /// [`ChangeError::Ended`].
+    pub fn settle(&self) -> Result<u64, ChangeError> {
+        self.order(Order::Settle).map(|carried| carried.generation)
     }
 
     fn order(&self, order: Order) -> Result<Carried, ChangeError> {

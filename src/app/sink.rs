@@ -55,7 +55,7 @@ impl Sink {
             fps: pulse.fps,
             latency_ms: Some(pulse.latency_ms),
         };
-        let class = Class::Detection { source_id: d.source_id };
+        let class = Class::Detection { source_id: d.source_id, frame_id: d.frame_id };
         let outcome =
             voice.outbox.publish(class, topic, self.qos, false, |buffer| write_json(buffer, &event));
         match outcome {

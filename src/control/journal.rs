@@ -2,8 +2,11 @@
 //!
 //! One SQLite file with one writer. A change is one transaction, synced to the disk before anybody
 //! is told that it is done. The audit is a chain: each row carries the SHA-256 of itself and of the
-//! row before, so that a row that was changed or taken out is noticed.
+//! row before, so that a row that was changed or taken out is noticed. Addresses with passwords lie in
+//! a table of their own, and only the owner can read the file.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,6 +21,7 @@ const ANSWERS_MAX: i64 = 4_096;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS desired (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS secrets (source_id INTEGER PRIMARY KEY, address TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS answers (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL UNIQUE, answer TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS audit (
@@ -29,6 +33,8 @@ const TABLES: &str = "
 pub enum JournalError {
     #[error("the journal {}: {source}", .path.display())]
     Open { path: PathBuf, source: rusqlite::Error },
+    #[error("the journal {}: {source}", .path.display())]
+    Make { path: PathBuf, source: std::io::Error },
     #[error("the journal can't be written: {0}")]
     Write(#[source] rusqlite::Error),
     #[error("the journal can't be read: {0}")]
@@ -40,8 +46,8 @@ pub enum JournalError {
 /// What changes together.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
-    /// The desired state from now on, as JSON.
-    pub desired: Option<String>,
+    /// The desired state from now on, as JSON, and the addresses that it must not show, by stream.
+    pub desired: Option<(String, BTreeMap<u32, String>)>,
     /// A request, and what the ledger knows of it, as JSON.
     pub answer: Option<(String, String)>,
     /// What to remember of it.
@@ -60,8 +66,12 @@ impl Journal {
     /// Opens or makes the file.
     ///
     /// # Errors
-    /// [`JournalError::Open`] if it is no journal, is damaged, or can't be written.
+    /// [`JournalError`] if it is no journal, is damaged, or can't be written.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        if path != Path::new(":memory:") {
+            let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            made.map_err(|source| JournalError::Make { path: path.into(), source })?;
+        }
         let failed = |source| JournalError::Open { path: path.into(), source };
         let db = Connection::open(path).map_err(failed)?;
         // The journal of SQLite itself, and a sync at each commit: a power cut loses nothing told.
@@ -106,6 +116,18 @@ impl Journal {
     pub fn desired(&self) -> Result<Option<String>, JournalError> {
         let row = self.db.query_row("SELECT state FROM desired", [], |row| row.get(0));
         row.optional().map_err(JournalError::Read)
+    }
+
+    /// The addresses that the desired state does not show, by stream.
+    ///
+    /// # Errors
+    /// [`JournalError::Read`].
+    pub fn secrets(&self) -> Result<BTreeMap<u32, String>, JournalError> {
+        let read = || -> Result<BTreeMap<u32, String>, rusqlite::Error> {
+            let mut query = self.db.prepare("SELECT source_id, address FROM secrets")?;
+            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        read().map_err(JournalError::Read)
     }
 
     /// All requests with what the ledger knew of them, the oldest first.
@@ -176,8 +198,12 @@ fn newest(db: &Connection) -> Result<Vec<u8>, rusqlite::Error> {
 
 /// Returns the hash of the newest row of the audit.
 fn put(db: &Connection, entry: &Entry, head: &[u8]) -> Result<Vec<u8>, rusqlite::Error> {
-    if let Some(state) = &entry.desired {
+    if let Some((state, secrets)) = &entry.desired {
         db.prepare_cached("INSERT OR REPLACE INTO desired VALUES (1, ?1)")?.execute([state])?;
+        db.prepare_cached("DELETE FROM secrets")?.execute([])?;
+        for (source_id, address) in secrets {
+            db.prepare_cached("INSERT INTO secrets VALUES (?1, ?2)")?.execute(params![source_id, address])?;
+        }
     }
     if let Some((request_id, answer)) = &entry.answer {
         db.prepare_cached("INSERT OR REPLACE INTO answers (request_id, answer) VALUES (?1, ?2)")?
@@ -206,7 +232,7 @@ mod tests {
 
     fn entry(n: u32) -> Entry {
         Entry {
-            desired: Some(format!("state {n}")),
+            desired: Some((format!("state {n}"), BTreeMap::from([(n, format!("rtsp://u:p{n}@camera"))]))),
             answer: Some((format!("request {n}"), format!("answer {n}"))),
             audit: Some(json!({ "n": n, "command": if n.is_multiple_of(2) { "pause" } else { "resume" } })),
         }
@@ -223,6 +249,9 @@ mod tests {
         // As after a kill: the file is opened again without having been closed.
         let again = Journal::open(&path).expect("opens");
         assert_eq!(again.desired().expect("reads").as_deref(), Some("state 4"));
+        assert_eq!(again.secrets().expect("reads"), BTreeMap::from([(4, "rtsp://u:p4@camera".to_owned())]));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("is there").permissions());
+        assert_eq!(mode & 0o777, 0o600, "only its owner reads the passwords");
         assert_eq!(again.answers().expect("reads").len(), 5);
         let pauses = again.history(2, |e| e["command"] == "pause").expect("reads");
         assert_eq!(pauses.iter().map(|e| e["n"].as_u64()).collect::<Vec<_>>(), [Some(4), Some(2)]);

@@ -1,5 +1,6 @@
 //! The one thread that writes the journal, so that nobody else waits for a disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -31,6 +32,8 @@ enum Job {
 #[derive(Debug)]
 pub struct Kept {
     pub desired: Option<String>,
+    /// Addresses that it does not show, by stream.
+    pub secrets: BTreeMap<u32, String>,
     pub answers: Vec<(String, String)>,
     /// The first row of the audit that somebody tampered with.
     pub broken_at: Option<i64>,
@@ -48,6 +51,7 @@ impl Scribe {
         };
         let kept = Kept {
             desired: journal.desired()?,
+            secrets: journal.secrets()?,
             answers: journal.answers()?,
             broken_at: journal.broken_at()?,
         };

@@ -95,6 +95,8 @@ pub struct Suppression {
 #[derive(Debug)]
 pub struct Detector {
     network: Box<Network>,
+    /// The model before, until the new one has proven itself.
+    spare: Option<Box<Network>>,
     generation: u64,
     lanes: BTreeMap<u32, Lane>,
     found: Vec<Detection>,
@@ -131,6 +133,7 @@ impl Detector {
         Ok(Self {
             free: (0..network.engine.slots()).rev().collect(),
             network: Box::new(network),
+            spare: None,
             generation: 1,
             lanes,
             found: Vec::new(),
@@ -265,6 +268,12 @@ impl Detector {
         self.dropped.fetch_add(1, Ordering::Relaxed);
         self.failures += 1;
         tracing::error!(component = "detect", event = "frame_failed", source_id, %error, "a frame gave no result");
-        if self.failures >= FAILURES_MAX { Err(DetectError::Engine(error)) } else { Ok(()) }
+        if self.failures < FAILURES_MAX {
+            return Ok(());
+        }
+        match self.spare.take() {
+            Some(spare) => self.roll_back(spare),
+            None => Err(DetectError::Engine(error)),
+        }
     }
 }

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use vigia_accel::preprocess::{PreprocessError, Preprocessor};
 use vigia_core::config::{Stream, Tracker};
 
+use super::DetectError;
 use super::lane::Lane;
 use super::network::Network;
 
@@ -18,8 +19,11 @@ pub enum Order {
     /// Least confidence reported, 0..=1.
     Confidence(u32, f32),
     Follow(u32, Tracker),
-    /// Another model for all streams.
+    /// Another model for all streams. The one before is kept: it comes back by itself if the new
+    /// one fails on every frame.
     Swap(Box<Network>),
+    /// The new model has proven itself, or not: ends its probation.
+    Settle,
 }
 
 /// What came of an order.
@@ -29,7 +33,7 @@ pub struct Carried {
     pub generation: u64,
     /// The last processed frame of each stream that the order touched, before it.
     pub last_frames: Vec<(u32, u64)>,
-    /// The model that was replaced, to be freed where it disturbs nobody.
+    /// A model that is not needed any more, to be freed where it disturbs nobody.
     pub retired: Option<Box<Network>>,
 }
 
@@ -63,7 +67,7 @@ impl super::Detector {
     pub(super) fn carry_out(&mut self, order: Order) -> Answer {
         let mut carried = Carried { generation: self.generation, ..Carried::default() };
         let touched = |order: &Order, id: u32| match order {
-            Order::Add(_) => false,
+            Order::Add(_) | Order::Settle => false,
             Order::Remove(one) | Order::Confidence(one, _) | Order::Follow(one, _) => *one == id,
             Order::Swap(_) => true,
         };
@@ -82,9 +86,11 @@ impl super::Detector {
                 self.lanes.entry(id).and_modify(|lane| lane.follow(choice));
             }
             Order::Swap(network) => {
-                carried.retired = Some(self.swap(network)?);
+                let old = self.swap(network)?;
+                carried.retired = self.spare.replace(old);
                 carried.generation = self.generation;
             }
+            Order::Settle => carried.retired = self.spare.take(),
         }
         Ok(carried)
     }
@@ -101,5 +107,23 @@ impl super::Detector {
         self.failures = 0;
         self.generation += 1;
         Ok(old)
+    }
+
+    /// Back to the model before, because the new one fails on every frame.
+    pub(super) fn roll_back(&mut self, spare: Box<Network>) -> Result<(), DetectError> {
+        while let Some(job) = self.jobs.pop_front() {
+            // What is in flight belongs to the model that goes, and fails as the others did.
+            let _ = self.network.finish(job.slot, job.placed, 1.0, &mut self.found);
+        }
+        let (from, to) = (&self.network.manifest.id, &spare.manifest.id);
+        tracing::error!(
+            component = "detect",
+            event = "model_rolled_back",
+            from,
+            to,
+            "the new model fails on every frame"
+        );
+        drop(self.swap(spare)?);
+        Ok(())
     }
 }

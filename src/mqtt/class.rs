@@ -12,7 +12,7 @@ pub enum Class {
     /// State of the instance. Same care as `Ack`, and in order with it.
     Status,
     /// One detection event. The oldest gives way, counted per source.
-    Detection { source_id: u32 },
+    Detection { source_id: u32, frame_id: u64 },
     /// Telemetry of which only the newest value matters: one slot per topic.
     Latest,
 }

@@ -1,6 +1,6 @@
 //! The queues behind the outbox, and the accounts. Pure data: no lock, no clock, no I/O.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use vigia_core::stream::Gate;
@@ -53,9 +53,15 @@ pub(super) struct Lanes {
     gate: Gate,
     /// Detections offered so far.
     places: u64,
+    /// Per source, the frame of the detection that was given to the broker last.
+    handed: BTreeMap<u32, u64>,
 }
 
 impl Lanes {
+    pub(super) fn handed(&self, source_id: u32) -> Option<u64> {
+        self.handed.get(&source_id).copied()
+    }
+
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             urgent: VecDeque::with_capacity(limits.urgent_len_max),
@@ -70,6 +76,7 @@ impl Lanes {
             open: true,
             gate: Gate::default(),
             places: 0,
+            handed: BTreeMap::new(),
         }
     }
 
@@ -110,7 +117,7 @@ impl Lanes {
                 self.urgent.push_back(entry);
                 Ok(None)
             }
-            Class::Detection { source_id } if self.gate.is_closed(source_id) => {
+            Class::Detection { source_id, .. } if self.gate.is_closed(source_id) => {
                 Err((Refused::Gated(source_id), entry))
             }
             Class::Detection { .. } => {
@@ -160,7 +167,10 @@ impl Lanes {
             None
         }?;
         match entry.class {
-            Class::Detection { .. } => self.detection_passed_over = 0,
+            Class::Detection { source_id, frame_id } => {
+                self.detection_passed_over = 0;
+                self.handed.insert(source_id, frame_id);
+            }
             Class::Ack | Class::Status | Class::Latest => {
                 self.detection_passed_over += u32::from(detection_waits);
             }
@@ -202,7 +212,7 @@ impl Lanes {
                 self.urgent.push_front(entry);
                 None
             }
-            Class::Detection { source_id }
+            Class::Detection { source_id, .. }
                 if self.gate.is_closed(source_id) || self.detections.len() >= self.limits.queue_len_max =>
             {
                 Some(entry)
@@ -239,7 +249,7 @@ impl Lanes {
 
     fn count_drop(&mut self, class: Class) {
         self.accounts[class.row()].dropped += 1;
-        let Class::Detection { source_id } = class else { return };
+        let Class::Detection { source_id, .. } = class else { return };
         let known = self.dropped_by_source.iter().position(|(id, _)| *id == source_id);
         match known {
             None if self.dropped_by_source.len() < SOURCES_MAX => self.dropped_by_source.push((source_id, 1)),
@@ -257,7 +267,7 @@ impl Lanes {
     pub(super) fn drop_gated(&mut self) -> Option<Vec<u8>> {
         let gate = &self.gate;
         let gated = |entry: &Entry| match entry.class {
-            Class::Detection { source_id } => gate.is_closed(source_id),
+            Class::Detection { source_id, .. } => gate.is_closed(source_id),
             Class::Ack | Class::Status | Class::Latest => false,
         };
         let at = self.detections.iter().position(gated)?;

@@ -24,7 +24,7 @@ fn oldest_detection_gives_way_and_is_counted_by_source() {
     let mut lanes = Lanes::new(limits(3));
     for tag in 0..5 {
         let source_id = u32::from(tag) % 2;
-        assert_eq!(lanes.offer(entry(Class::Detection { source_id }, "d", tag)).0, Ok(()));
+        assert_eq!(lanes.offer(entry(Class::Detection { source_id, frame_id: 0 }, "d", tag)).0, Ok(()));
     }
     assert_eq!(lanes.counters().dropped_by_source, [(0, 1), (1, 1)]);
     assert_eq!(tags(&mut lanes), [2, 3, 4]);
@@ -60,7 +60,7 @@ fn priority_is_strict_but_nothing_starves() {
     let mut lanes = Lanes::new(limits(200));
     for tag in 0..100 {
         assert!(lanes.offer(entry(Class::Ack, "a", tag)).0.is_ok());
-        assert!(lanes.offer(entry(Class::Detection { source_id: 0 }, "d", 100)).0.is_ok());
+        assert!(lanes.offer(entry(Class::Detection { source_id: 0, frame_id: 0 }, "d", 100)).0.is_ok());
     }
     assert!(lanes.offer(entry(Class::Latest, "l", 200)).0.is_ok());
     let order = tags(&mut lanes);
@@ -74,7 +74,7 @@ fn priority_is_strict_but_nothing_starves() {
 #[test]
 fn returned_message_yields_to_newer_ones() {
     let mut lanes = Lanes::new(limits(1));
-    let class = Class::Detection { source_id: 7 };
+    let class = Class::Detection { source_id: 7, frame_id: 0 };
     assert!(lanes.offer(entry(class, "d", 0)).0.is_ok());
     let old = lanes.take(false).expect("one waits");
     assert!(lanes.offer(entry(class, "d", 1)).0.is_ok());
@@ -94,7 +94,11 @@ fn books_balance_under_random_calls() {
             match rng.u8(0..7) {
                 0 => drop(lanes.offer(entry(Class::Ack, "a", 0))),
                 1 => drop(lanes.offer(entry(Class::Status, "s", 0))),
-                2 => drop(lanes.offer(entry(Class::Detection { source_id: rng.u32(0..300) }, "d", 0))),
+                2 => drop(lanes.offer(entry(
+                    Class::Detection { source_id: rng.u32(0..300), frame_id: 0 },
+                    "d",
+                    0,
+                ))),
                 3 => drop(lanes.offer(entry(Class::Latest, ["x", "y", "z", "v", "w"][rng.usize(0..5)], 0))),
                 4 => flying.extend(lanes.take(rng.bool())),
                 5 if !flying.is_empty() => {
@@ -122,7 +126,7 @@ fn all_closed() -> Gate {
 #[test]
 fn a_closed_gate_lets_no_detection_out_whatever_its_way() {
     let mut lanes = Lanes::new(limits(8));
-    let detection = || entry(Class::Detection { source_id: 7 }, "d", 1);
+    let detection = || entry(Class::Detection { source_id: 7, frame_id: 0 }, "d", 1);
     assert!(lanes.offer(detection()).0.is_ok());
     let flying = lanes.take(false).expect("one waits");
     assert!(lanes.offer(detection()).0.is_ok());
@@ -143,7 +147,7 @@ fn a_closed_gate_lets_no_detection_out_whatever_its_way() {
 fn a_gate_for_one_stream_leaves_the_others_alone() {
     let mut lanes = Lanes::new(limits(8));
     for (source_id, tag) in [(1, 1), (2, 2), (1, 3), (2, 4)] {
-        assert!(lanes.offer(entry(Class::Detection { source_id }, "d", tag)).0.is_ok());
+        assert!(lanes.offer(entry(Class::Detection { source_id, frame_id: 0 }, "d", tag)).0.is_ok());
     }
     lanes.set_gate(Gate { all_closed: false, closed: [1].into() });
     assert_eq!(std::iter::from_fn(|| lanes.drop_gated()).count(), 2);
@@ -154,7 +158,7 @@ fn a_gate_for_one_stream_leaves_the_others_alone() {
 #[test]
 fn a_message_behind_detections_goes_out_after_all_of_them() {
     let behind = |tag| Entry { place: 1, ..entry(Class::Ack, "a", tag) };
-    let detection = |tag| entry(Class::Detection { source_id: 0 }, "d", tag);
+    let detection = |tag| entry(Class::Detection { source_id: 0, frame_id: 0 }, "d", tag);
     let mut lanes = Lanes::new(limits(8));
     for tag in [1, 2] {
         assert!(lanes.offer(detection(tag)).0.is_ok());

@@ -112,6 +112,12 @@ impl Outbox {
         }
     }
 
+    /// The frame of the source's detection that was given to the broker last.
+    #[must_use]
+    pub fn handed(&self, source_id: u32) -> Option<u64> {
+        self.0.lanes.lock().handed(source_id)
+    }
+
     /// Messages waiting, all classes. Healthy is below 100.
     #[must_use]
     pub fn depth(&self) -> usize {

@@ -21,8 +21,6 @@ use super::score::{Bbox, Tally, area, iou};
 pub const UNSEEN: u64 = 9_000_000_000;
 /// What the cameras here give.
 pub const SIZE: (u32, u32) = (640, 360);
-/// What they give where a day of frames is wanted: the size the network sees, painted in half the time.
-const SMALL: (u32, u32) = (416, 234);
 /// From this confidence on, vigia reports a detection if nobody says otherwise.
 pub const SURE: f32 = 0.5;
 /// Average precision asks for nearly everything.
@@ -34,6 +32,8 @@ const FIRE_AREA: f32 = 0.005;
 const FIRE_WITHIN: f32 = 3.0;
 /// ... by a box that overlaps it at least so much.
 const FIRE_TOUCH: f32 = 0.1;
+/// Where nothing burns, a frame of each camera is looked at this often, in seconds.
+pub const LOOK_EVERY: usize = 2;
 /// Two cameras that see fire within this time agree, in seconds.
 const AGREED_WITHIN: usize = 10;
 
@@ -174,18 +174,18 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// A worker that watches `seconds` of a scene without fire from both cameras, at one frame a
-    /// second. Every second scene is at a held-out place.
+    /// A worker that watches `seconds` of a scene without fire from both cameras, a frame every
+    /// [`LOOK_EVERY`]. Every second scene is at a held-out place.
     pub fn friends(self, seconds: u8) -> impl FnMut(usize) -> FalseAlarms + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, SURE, SMALL);
+        let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
         move |job| {
             let split = if job % 2 == 0 { Split::HeldOut } else { Split::Training };
             let scene = Arc::new(Scene::new(UNSEEN + 2_000_000 + job as u64, split, Plot::Friends));
             let mut alarms = FalseAlarms::default();
             let mut seen = [(); Scene::CAMERAS].map(|()| [Vec::new(), Vec::new()]);
             for (camera, seen) in seen.iter_mut().enumerate() {
-                let mut shot = scene.shot(camera, SMALL);
-                for second in 0..seconds {
+                let mut shot = scene.shot(camera, SIZE);
+                for second in (0..seconds).step_by(LOOK_EVERY) {
                     let found = watcher.look(&shot.frame(f32::from(second)).rgb);
                     alarms.frames += 1;
                     for (class, seen) in [Class::Fire, Class::Smoke].iter().zip(seen.iter_mut()) {
