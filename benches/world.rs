@@ -1,12 +1,13 @@
 //! `make bench`: this machine against a world of cameras, with a real broker. JSON at the end.
 //!
-//! BENCH=path,cameras,latency,drops,model chooses parts; BENCH_SECONDS is how long the cameras run
-//! (60), BENCH_DROPS how many connections are broken (10000), SHARE how much of what there is the
-//! model looks at (1). Only `model` works without the clips and models in ../shared.
+//! BENCH=path,cameras,latency,drops,model,control chooses parts; BENCH_SECONDS is how long the cameras
+//! run (60), BENCH_DROPS how many connections are broken (10000), SHARE how much of what there is
+//! `model` and `control` do (1). Only these two work without the clips and models in ../shared.
 
 #[path = "../tests/support/broker.rs"]
 #[allow(dead_code, reason = "shared with the tests of the link")]
 mod broker;
+mod control;
 mod model;
 
 use std::path::{Path, PathBuf};
@@ -33,12 +34,12 @@ fn main() {
     let parts = std::env::var("BENCH").unwrap_or_else(|_| "path,cameras,latency,drops".into());
     let models = tempfile::tempdir().expect("a folder");
     let has_models = shared.join(CLIP).exists();
-    if has_models && parts != "model" {
+    if has_models && parts.split(',').any(is_foreign) {
         import(&shared, models.path());
     }
     let mut all = Map::new();
     for part in parts.split(',') {
-        if part != "model" && !has_models {
+        if is_foreign(part) && !has_models {
             eprintln!("SKIPPED: {part}: there are no clips and models in {}", shared.display());
             continue;
         }
@@ -49,12 +50,18 @@ fn main() {
             "latency" => latency(&shared, models.path()),
             "drops" => drops(models.path()),
             "model" => model::model(&shared),
-            other => panic!("BENCH={other}: path, cameras, latency, drops or model is expected"),
+            "control" => control::control(&shared),
+            other => panic!("BENCH={other}: path, cameras, latency, drops, model or control is expected"),
         };
         eprintln!("{value:#}");
         all.insert(part.into(), value);
     }
     println!("{:#}", Value::Object(all));
+}
+
+/// Whether a part needs clips and models of others.
+fn is_foreign(part: &str) -> bool {
+    !matches!(part, "model" | "control")
 }
 
 /// Takes in the models of others that the parts run.
@@ -116,9 +123,7 @@ impl Instance {
     }
 
     fn rss_mib(&self) -> f64 {
-        let status = self.proc("status");
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|v| v.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
+        resident_mib(&self.0.id().to_string())
     }
 
     fn count(&self, folder: &str) -> usize {
@@ -128,6 +133,13 @@ impl Instance {
     fn footprint(&self) -> Value {
         json!({ "rss_mib": self.rss_mib(), "threads": self.count("task"), "descriptors": self.count("fd") })
     }
+}
+
+/// Memory of a process, by its number or as `self`.
+fn resident_mib(process: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|v| v.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }
 
 impl Drop for Instance {

@@ -39,7 +39,12 @@ fn after_pause_is_completed_no_detection_follows() {
     for round in 0..20 {
         let id = site.tell(json!({ "command": "PaUsE" }));
         let ack = site.answer(&id, "pause");
-        assert_eq!(completed(&ack)["effect"]["paused_sources"], json!([1, 2]));
+        let effect = &completed(&ack)["effect"];
+        assert_eq!(effect["paused_sources"], json!([1, 2]));
+        for last in effect["last_frame"].as_array().expect("what was said last") {
+            let of = instance::payloads(&site.witness, &format!("nvr/detections/{}", last["source_id"]));
+            assert_eq!(of.last().map(|d| &d["frame_id"]), Some(&last["frame_id"]), "the evidence holds");
+        }
         rest(Duration::from_millis(if round == 0 { 500 } else { 40 }));
         assert_eq!(site.detections_after(&id), Vec::<Value>::new(), "round {round}");
         assert_eq!(site.status("hall")["status"], "paused");
@@ -203,7 +208,7 @@ fn streams_come_and_go_without_disturbing_others() {
     assert_eq!(site.status("rooms")["config"]["source_id_mapping"], json!([8, 10]));
 }
 
-/// Rows 16, 19, 33, 34, 47; B-02, B-03, B-05, B-12, B-19, B-23.
+/// Rows 16, 19, 33, 34, 47; B-02, B-03, B-05, B-12, B-17, B-19, B-23.
 #[test]
 fn a_restart_keeps_the_pause_and_never_deafens() {
     let Some(site) = Site::start() else { return };
@@ -221,6 +226,9 @@ fn a_restart_keeps_the_pause_and_never_deafens() {
     assert_eq!(site.detections_after(&id), Vec::<Value>::new());
     completed(&site.order("resume", json!({})));
     site.await_detections(1, 3);
+    completed(&site.order("metrics", json!({})));
+    let report = instance::payloads(&site.witness, "nvr/control/status/metrics/again").remove(0);
+    assert!(report["inference_throughput"].as_f64().is_some_and(|fps| fps > 0.0), "{report:#}");
     let states = site.states("again");
     assert!(states.iter().any(|s| s == "restarting"), "{states:?}");
 }
@@ -409,7 +417,7 @@ fn what_was_commanded_outlives_a_kill() {
     site.await_detections(1, 3);
 }
 
-/// Rows 49, 76, 82, 83.
+/// Rows 49, 76, 82, 83; B-16.
 #[test]
 fn several_changes_are_one_or_none() {
     let Some(site) = Site::start() else { return };

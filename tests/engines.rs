@@ -24,6 +24,7 @@ use vigia::detect::engine::{self, Engine, EngineOptions, Mode};
 use vigia::detect::import::{self, Wishes};
 use vigia::detect::manifest::{self, Located, Placement};
 use vigia::detect::network::Network;
+use vigia::detect::orders::Order;
 use vigia::detect::{Detected, Detector, Suppression};
 use vigia::frame::{Frame, Surface};
 use vigia_core::config::{Engine as Choice, Pace, Stream, StreamUri, Tracker, Transport};
@@ -460,4 +461,52 @@ fn an_engine_that_always_fails_is_given_up() {
         let outcome = detector.step(&latest, Duration::ZERO, &mut |_| panic!("there is nothing to see"));
         assert_eq!(outcome.is_err(), number == 10, "{number}: {outcome:?}");
     }
+}
+
+/// A model that failed after it was switched to would otherwise blind the box until the next restart.
+#[test]
+fn a_new_model_that_fails_on_every_frame_goes_back_by_itself() {
+    gst::init().expect("GStreamer is installed");
+    let [old, new] =
+        [[64, 96], [96, 64]].map(|[w, h]| taken_in(&[brightness()], [Some(w), Some(h)], &Wishes::default()));
+    let network = |model: &Model| {
+        let engine = open(model, &(Choice::Rten, None), Mode::Latency);
+        let suppression = Suppression { iou: 0.45, detections_max: 300 };
+        Box::new(Network::new(engine, Arc::new(model.located.manifest.clone()), suppression))
+    };
+    let mut detector = Detector::new(*network(&old), &[stream(1)]).expect("the model is sound");
+    let (orders, dropped) = (detector.orders(), detector.dropped());
+    let (latest, stop) = (Arc::new(Latest::default()), std::sync::atomic::AtomicBool::new(false));
+    let (told, results) = std::sync::mpsc::channel();
+    let frames = latest.clone();
+    let worker =
+        std::thread::spawn(move || detector.run(&frames, &stop, |d| told.send(d.generation).expect("heard")));
+    let look = |number| {
+        latest.put(frame(1, number, FRAME, 200));
+        results.recv_timeout(Duration::from_secs(10)).expect("a result")
+    };
+    let fail_ten_times = || {
+        for _ in 0..10 {
+            let before = dropped.load(Ordering::Relaxed);
+            let mut bad = frame(1, 1, FRAME, 100);
+            let Surface::System { buffer, .. } = &mut bad.surface;
+            *buffer = gst::Buffer::new();
+            latest.put(bad);
+            while dropped.load(Ordering::Relaxed) == before && !worker.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+    };
+    let give = |order| orders.give(order).expect("it works").expect("it can be done").generation;
+    assert_eq!(look(1), 1);
+    assert_eq!(give(Order::Swap(network(&new))), 2);
+    assert_eq!(look(2), 2);
+    fail_ten_times();
+    assert_eq!(look(3), 3, "the old model is back, and counts as another change");
+    assert_eq!(give(Order::Settle), 3);
+    // Once it has proven itself there is no way back: failing is the end of the detector.
+    assert_eq!(give(Order::Swap(network(&new))), 4);
+    assert_eq!(give(Order::Settle), 4);
+    fail_ten_times();
+    assert!(worker.join().expect("no panic").is_err());
 }

@@ -22,6 +22,7 @@ from data import open_cache, read_labels  # noqa: E402
 from evaluate import detect_all, judge, net_cells, operating_points, session_cells, summary  # noqa: E402
 from export import calibrate, fused, write_int8, write_onnx  # noqa: E402
 from net import size  # noqa: E402
+from pictures import write_pictures  # noqa: E402
 from plot import write_curves  # noqa: E402
 from train import pick_device, train  # noqa: E402
 
@@ -72,6 +73,8 @@ def make(data, out, steps, init, fine):
     for kind, path in (("float32", dynamic), ("int8", small)):
         run = session(path)
         found = detect_all(lambda p, run=run: session_cells(run, p), pixels, everything)
+        if path == dynamic:
+            write_pictures(data / "val", held_out, found, out)
         precision[kind] = summary(judge(found, held_out))
     golden = write_golden(dynamic, data / "val", held_out, out / "golden")
     parameters, macs = size(net, WIDTH, HEIGHT)

@@ -16,5 +16,5 @@ done
 mkdir -p $shipped
 rm -rf $shipped/golden
 cp -r $run/golden $shipped/golden
-cp $run/curves.png $run/report.json $shipped/
+cp $run/curves.png $run/report.json $run/hits.jpg $run/misses.jpg $shipped/
 echo "shipped; measure with \`BENCH=model make bench\` and bring the card up to date: $shipped/README.md" >&2

@@ -1,5 +1,6 @@
 //! `vigia ctl`: one command over MQTT, and its final answer.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,7 +63,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let log = vigia_core::config::Log { level: LogLevel::Error, json: false, file: None };
     let _log = logging::start(&log).map_err(Failure::failed)?;
     let worker = Worker::start(settings(&config)).map_err(Failure::usage)?;
-    let mut call = Call { args, config: &config, worker: &worker, answered: Vec::new() };
+    let mut call =
+        Call { args, config: &config, worker: &worker, answered: Vec::new(), working: BTreeSet::new() };
     let outcome = call.make(params, timeout);
     let _ = worker.shutdown(GOODBYE);
     outcome
@@ -118,6 +120,8 @@ struct Call<'c> {
     worker: &'c Worker,
     /// Instances with a final answer, and whether it was `completed`.
     answered: Vec<(String, bool)>,
+    /// Those that are at it.
+    working: BTreeSet<String>,
 }
 
 impl Call<'_> {
@@ -132,15 +136,15 @@ impl Call<'_> {
         let quiet = clock::now().after(DISCOVERY.min(timeout));
         loop {
             let enough = !discovers && self.answered.len() >= self.args.instances.len();
-            let found = discovers && !self.answered.is_empty() && clock::now() >= quiet;
-            if enough || found {
+            // Those found so far are done; who has not spoken by now is not there.
+            let idle = discovers && !self.answered.is_empty() && self.working.is_empty();
+            if enough || (idle && clock::now() >= quiet) {
                 break;
             }
-            let limit = if discovers && !self.answered.is_empty() { quiet } else { until };
-            let left = limit.since(clock::now());
+            let left = if idle { quiet } else { until }.since(clock::now());
             match self.worker.incoming().recv_timeout(left) {
                 Ok(message) => self.heard(&message, &request_id)?,
-                Err(_) if discovers && !self.answered.is_empty() => break,
+                Err(_) if idle => break,
                 Err(_) => return Err(self.no_answer(timeout)),
             }
         }
@@ -202,11 +206,11 @@ impl Call<'_> {
             print(&serde_json::to_string(ack).map_err(Failure::failed)?)?;
         }
         if ack.ack_status == AckStatus::Received {
-            if !self.args.json && stderr().is_terminal() {
-                let _ = writeln!(stderr(), "{}: received, working on it", ack.instance_id);
-            }
+            self.progress(&ack.instance_id, "received, working on it");
+            self.working.insert(ack.instance_id.clone());
             return Ok(());
         }
+        self.working.remove(&ack.instance_id);
         let completed = ack.ack_status == AckStatus::Completed;
         self.answered.push((ack.instance_id.clone(), completed));
         if self.args.json {
@@ -224,6 +228,13 @@ impl Call<'_> {
         print(&line)
     }
 
+    /// For who waits at a terminal.
+    fn progress(&self, instance: &str, what: &str) {
+        if !self.args.json && stderr().is_terminal() {
+            let _ = writeln!(stderr(), "{instance}: {what}");
+        }
+    }
+
     /// What a query made an instance say: shown as it is.
     fn told(&self, rest: &str, payload: &[u8]) -> Result<(), Failure> {
         let wanted = match self.args.command.to_ascii_lowercase().as_str() {
@@ -234,6 +245,12 @@ impl Call<'_> {
             _ => false,
         };
         let Ok(value) = serde_json::from_slice::<Value>(payload) else { return Ok(()) };
+        let who = rest.trim_start_matches('/');
+        if self.working.contains(who)
+            && let Some(state) = value["status"].as_str()
+        {
+            self.progress(who, state);
+        }
         let pongs = self.args.command.eq_ignore_ascii_case("ping");
         if !wanted || (pongs && value["pong"] != true) {
             return Ok(());
@@ -250,6 +267,7 @@ impl Call<'_> {
             .instances
             .iter()
             .map(String::as_str)
+            .chain(self.working.iter().map(String::as_str))
             .filter(|id| self.answered.iter().all(|(known, _)| known != id))
             .collect();
         let who = if missing.is_empty() { "any instance".to_owned() } else { missing.join(", ") };

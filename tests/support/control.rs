@@ -35,6 +35,12 @@ impl Site {
         Some(Self { broker, witness, sender })
     }
 
+    /// After the broker was away: the witness and the technician connect anew.
+    pub fn reconnect(&mut self) {
+        self.witness = Witness::start(self.broker.port, "witness", "nvr/#").expect("broker");
+        self.sender = Mutex::new(connect(self.broker.port, "technician").expect("broker"));
+    }
+
     /// An instance that obeys commands.
     pub fn instance(&self, id: &str, streams: &str, more: &str) -> Instance {
         let text = format!(

@@ -78,6 +78,10 @@ impl Instance {
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill exists").success());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("ours").is_none()
     }
