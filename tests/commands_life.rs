@@ -133,3 +133,36 @@ fn an_address_with_a_password_outlives_a_kill() {
     assert!(said.into_iter().all(|s| !String::from_utf8_lossy(&s.payload).contains("s3cr3t")));
     assert!(!before.contains("s3cr3t") && !again.log().contains("s3cr3t"));
 }
+
+/// What a command chose must not keep the box from starting after somebody removed it.
+#[test]
+fn a_model_that_is_gone_gives_way_to_the_configured_one() {
+    let Some(site) = Site::start() else { return };
+    let folder = shared::folder();
+    control::two_models(folder.path());
+    let text = format!(
+        "instance_id: swapped\nmqtt: {{ host: 127.0.0.1, port: {} }}\nmetrics: {{ interval_s: 0 }}\n\
+         control: {{ enabled: true, journal: {} }}\nstreams:\n{}",
+        site.broker.port,
+        folder.path().join("journal.db").display(),
+        picture(1, 10)
+    );
+    let start = || Instance::with_site(folder.path(), &text, &["--model", "lookout-n"], &[]);
+    let vigia = start();
+    await_status(&site.witness, "nvr/control/status/swapped", "running");
+    completed(&site.order("change_model", json!({ "model_id": "yolox_nano" })));
+    vigia.signal("-KILL");
+    drop(vigia);
+    await_status(&site.witness, "nvr/control/status/swapped", "disconnected");
+    std::fs::write(folder.path().join("yolox_nano.onnx"), "not the model").expect("ours");
+    let again = start();
+    site.await_detections(1, 3);
+    completed(&site.order("ping", json!({})));
+    let status = site.status("swapped");
+    assert_eq!(
+        (&status["engine"]["model_id"], &status["config"]["model_id"]),
+        (&json!("lookout-n"), &json!("lookout-n")),
+        "{status:#}"
+    );
+    assert!(again.log().contains("model_fallback"));
+}

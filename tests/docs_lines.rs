@@ -10,7 +10,6 @@ mod instance;
 #[path = "support/shared.rs"]
 mod shared;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -36,18 +35,6 @@ fn lines() -> Vec<(String, String)> {
     lines
 }
 
-/// The two models that the document names.
-fn models(folder: &Path) {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    for name in ["lookout-n.onnx", "lookout-n.yaml"] {
-        std::fs::copy(shipped.join(name), folder.join(name)).expect("it ships");
-    }
-    std::fs::copy(shipped.join("lookout-n-int8.onnx"), folder.join("yolox_nano.onnx")).expect("it ships");
-    let manifest = std::fs::read_to_string(shipped.join("lookout-n-int8.yaml")).expect("it ships");
-    std::fs::write(folder.join("yolox_nano.yaml"), manifest.replace("lookout-n-int8", "yolox_nano"))
-        .expect("ours");
-}
-
 #[test]
 fn every_line_of_the_document_does_what_it_says() {
     let lines = lines();
@@ -61,7 +48,7 @@ fn every_line_of_the_document_does_what_it_says() {
         server.add(room, Camera::pattern(160, 120, 15)).expect("mount");
     }
     let folder = shared::folder();
-    models(folder.path());
+    control::two_models(folder.path());
     let text = format!(
         "instance_id: pasted\nmqtt: {{ host: 127.0.0.1, port: {} }}\nmetrics: {{ interval_s: 0 }}\nstream_server: \"{}\"\n\
          streams:\n  - {{ source_id: 0 }}\n  - {{ source_id: 2 }}\n",

@@ -26,6 +26,18 @@ pub fn picture(source_id: u32, fps: u32) -> String {
     format!("  - {{ source_id: {source_id}, uri: \"test://pattern?width=160&height=120&fps={fps}\" }}\n")
 }
 
+/// The shipped models, the smaller one under the name that the documents use.
+pub fn two_models(folder: &Path) {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for name in ["lookout-n.onnx", "lookout-n.yaml"] {
+        std::fs::copy(shipped.join(name), folder.join(name)).expect("it ships");
+    }
+    std::fs::copy(shipped.join("lookout-n-int8.onnx"), folder.join("yolox_nano.onnx")).expect("it ships");
+    let manifest = std::fs::read_to_string(shipped.join("lookout-n-int8.yaml")).expect("it ships");
+    std::fs::write(folder.join("yolox_nano.yaml"), manifest.replace("lookout-n-int8", "yolox_nano"))
+        .expect("ours");
+}
+
 impl Site {
     /// `None`, said aloud, without mosquitto.
     pub fn start() -> Option<Self> {
