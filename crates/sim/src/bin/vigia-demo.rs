@@ -18,10 +18,10 @@ use vigia_sim::{Camera, RtspServer};
 /// What the cameras show, in the order of the rooms: a fire from two sides, traffic, and much that
 /// looks like fire, with seeds that no model was trained with. Small and slow enough for two cores that also run vigia.
 const CAMERAS: [&str; 4] = [
-    "scene:9000000101:fire:cam=0:place=farm:640x360@5",
-    "scene:9000000101:fire:cam=1:place=farm:640x360@5",
+    "scene:9000000105:fire:cam=0:place=farm:640x360@5",
+    "scene:9000000105:fire:cam=1:place=farm:640x360@5",
     "scene:9000000100:quiet:place=street:640x360@5",
-    "scene:9000000108:friends:place=garage:640x360@5",
+    "scene:9000000106:friends:place=garage:640x360@5",
 ];
 
 #[derive(Debug, Parser)]
