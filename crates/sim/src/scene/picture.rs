@@ -46,7 +46,7 @@ pub struct Seen {
 }
 
 /// Share of the change beyond each side of a box: wisps have no edge that two people would agree on.
-const WISPS: f32 = 0.02;
+const WISPS: f32 = 0.03;
 
 impl Seen {
     /// `gain` is the camera's (see `lens`), `least` the change of brightness that counts, of white.

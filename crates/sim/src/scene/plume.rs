@@ -113,7 +113,7 @@ impl Plume {
             return centre;
         }
         let turn = side * std::f32::consts::TAU;
-        centre + Vec3::new(libm::sinf(turn) * above * 1.3, -above, libm::cosf(turn) * above * 1.3)
+        centre + Vec3::new(libm::sinf(turn) * above * 0.9, -above, libm::cosf(turn) * above * 0.9)
     }
 
     /// Paints it into `picture` and marks what can be seen of it.
