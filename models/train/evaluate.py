@@ -11,8 +11,9 @@ CANDIDATES = 300  # best cells of an image that suppression looks at
 NMS_IOU = 0.45
 MATCH_IOU = 0.5
 # Share of images without the class in which a detection of it may appear, at the operating point.
-FALSE_ALARMS = {FIRE: 0.0005, SMOKE: 0.0015}
-LEAST, LEAST_RECALL = 0.15, 0.5  # a raw threshold is never lower, nor costs more recall
+FALSE_ALARMS = {FIRE: 0.001, SMOKE: 0.0015}
+MARGIN = 0.01  # above the loudest that may not be heard
+LEAST, LEAST_RECALL = 0.15, 0.25  # a raw threshold is never lower, nor costs more recall
 
 
 def overlaps(a, b):
@@ -138,7 +139,7 @@ def operating_points(judged, frames):
         quiet = np.sort(loudest[without])[::-1]
         if label in FALSE_ALARMS:
             allowed = int(FALSE_ALARMS[label] * len(quiet))
-            wanted = float(quiet[allowed]) + 1e-4 if len(quiet) else LEAST
+            wanted = float(quiet[allowed]) + MARGIN if len(quiet) else LEAST
             enough = confidence[recall >= LEAST_RECALL]
             most = float(enough[0]) if len(enough) else LEAST
             limit = "false alarms" if wanted <= most else "recall"
