@@ -110,6 +110,10 @@ impl Instance {
         Self(run.stdout(Stdio::null()).stderr(log).spawn().expect("vigia"), folder)
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.1.path().join("log")).unwrap_or_default()
+    }
+
     fn proc(&self, file: &str) -> String {
         std::fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
     }

@@ -1,6 +1,7 @@
 //! BENCH=control: a box under command, against a real broker and under load.
 //!
-//! SHARE=0.1 does a tenth of everything. STEPS=pauses,swaps,streams,enqueue,flood chooses steps.
+//! SHARE=0.1 does a tenth of everything. STEPS=pauses,swaps,streams,enqueue,flood,storm chooses
+//! steps.
 //! Cameras are small test pictures at 30 frames a second, so that the engine is what is busy; what
 //! load that made is told beside the figures. The bench itself shares the machine: what it adds
 //! to times is in them.
@@ -12,11 +13,12 @@ mod pauses;
 mod record;
 mod site;
 mod spread;
+mod storm;
 mod streams;
 mod swaps;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -34,9 +36,10 @@ const PAIRS: usize = 2_000;
 const SWAPS: usize = 200;
 const CHANGES: usize = 1_000;
 const PUBLISHES: usize = 100_000;
+const COMMANDS: usize = 100_000;
 const FLOOD: Duration = Duration::from_secs(5);
 
-const STEPS: &str = "pauses,swaps,streams,enqueue,flood";
+const STEPS: &str = "pauses,swaps,streams,enqueue,flood,storm";
 
 pub fn control(shared: &Path) -> Value {
     let variable = |name, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
@@ -52,6 +55,7 @@ pub fn control(shared: &Path) -> Value {
             "streams" => streams::streams(models.path(), part(CHANGES, share), steady),
             "enqueue" => enqueue::enqueue(part(PUBLISHES, share)),
             "flood" => flood::flood(models.path(), FLOOD.mul_f64(share).max(LEAST)),
+            "storm" => storm::storm(models.path(), part(COMMANDS, share), SEED),
             other => panic!("STEPS={other}: expected are some of {STEPS}"),
         };
         eprintln!("{value:#}");
@@ -78,7 +82,7 @@ fn models(shared: &Path) -> tempfile::TempDir {
     if other.exists() {
         let mut import = Command::new(VIGIA);
         import.args(["model", "import"]).arg(other).arg("--models-dir").arg(folder.path());
-        assert!(import.status().expect("vigia").success());
+        assert!(import.stdout(Stdio::null()).status().expect("vigia").success());
     } else {
         eprintln!("SKIPPED: {} is not there; models are swapped among our own", other.display());
     }

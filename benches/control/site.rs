@@ -19,7 +19,8 @@ use crate::broker::{Broker, connect};
 /// Frames per second of each camera.
 pub const FPS: u32 = 30;
 const ID: &str = "bench";
-const PATIENCE: Duration = Duration::from_secs(60);
+/// On a machine that others use as well, an engine may take a minute to open.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Site {
     pub vigia: Instance,
@@ -103,10 +104,11 @@ impl Site {
         self.sender.write_all(packets).expect("the broker takes it");
     }
 
-    /// Sends a command and waits for its final answer. Panics if there is none: then there is no
-    /// figure either.
+    /// Sends a command and waits for its final answer. Panics with the log if there is none: then
+    /// there is no figure either.
     pub fn ask(&mut self, name: &str, params: &Value) -> Answer {
-        self.try_ask(name, params, PATIENCE).unwrap_or_else(|| panic!("no answer to {name}, {params}"))
+        let answer = self.try_ask(name, params, PATIENCE);
+        answer.unwrap_or_else(|| panic!("{}\nno answer to {name}, {params}", self.vigia.log()))
     }
 
     pub fn try_ask(&mut self, name: &str, params: &Value, patience: Duration) -> Option<Answer> {

@@ -7,7 +7,7 @@ use vigia::clock;
 use vigia_core::time::Instant;
 
 /// Of all values: how many, the middle one, the one that 99 of 100 don't pass, the largest.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Spread {
     pub count: usize,
     pub p50: f64,

@@ -11,6 +11,8 @@ use crate::clock;
 use crate::mqtt::{Class, Qos};
 use crate::wire;
 
+/// Of the entries that one answer to `history` lists; a message may have 256 KiB.
+const HISTORY_BYTES_MAX: usize = 240 * 1024;
 /// A healthy instance has processed a frame this recently.
 const RECENT: Duration = Duration::from_secs(30);
 
@@ -127,7 +129,18 @@ impl App {
 
     pub(super) fn publish_history(&self, entries: &[Value]) {
         let voice = self.voices.load();
-        let payload = json!({ "instance_id": voice.identity.instance_id, "timestamp": clock::utc(), "entries": entries });
+        // What a message can hold; who wants older ones asks for fewer at a time.
+        let fits = |len: &mut usize, entry: &&Value| {
+            *len += entry.to_string().len() + 1;
+            (*len < HISTORY_BYTES_MAX).then_some(())
+        };
+        let told = entries.iter().scan(0, |len, entry| fits(len, &entry)).count();
+        let payload = json!({
+            "instance_id": voice.identity.instance_id,
+            "timestamp": clock::utc(),
+            "entries": entries[..told],
+            "left_out": entries.len() - told,
+        });
         self.say(Class::Status, &voice.identity.history_topic, Qos::AtLeastOnce, false, &payload);
     }
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 use vigia_core::config::Config;
 use vigia_core::control::{
-    Admission, Batch, Change, Code, Command, Desired, Echo, Effect, Input, Refusal, batch_failed, diff,
-    reload, restart_needed,
+    AckStatus, Admission, Batch, Code, Command, Desired, Echo, Effect, Input, ItemResult, Pauses, Refusal,
+    batch_failed, diff, reload, restart_needed,
 };
 use vigia_core::stream::StreamState;
 
@@ -41,74 +41,68 @@ impl App {
         }
     }
 
-    /// What changes only on paper: defaults for streams to come, pauses.
+    /// What changes only on paper: defaults for streams to come.
     fn settle(&mut self, hand: &InHand) {
         if let Some(next) = &hand.next {
             self.desired.clone_from(next);
-        }
-        if let Some(pauses) = &hand.pauses {
-            self.step(Input::SetPauses(pauses.clone()));
         }
     }
 
     fn plan(&mut self, hand: &mut InHand, command: &Command) -> Result<Option<Job>, Refusal> {
         let next = self.desired.apply(command, &self.config)?;
-        let changes = diff(&self.desired, &next);
+        let idle = diff(&self.desired, &next).is_empty();
         hand.next = Some(next);
         let shadow_frames = match command {
             Command::ChangeModel { shadow_frames, .. } => shadow_frames.unwrap_or(0),
             _ => 0,
         };
-        let step = Step { command: command.clone(), changes, refused: None };
-        Ok(self.job(vec![step], true, shadow_frames))
+        let step = Step { command: command.clone(), next: None };
+        Ok((!idle).then(|| self.job(step, shadow_frames)))
     }
 
-    /// Nothing if there is nothing to do.
-    fn job(&self, steps: Vec<Step>, atomic: bool, shadow_frames: u32) -> Option<Job> {
-        let idle = steps.iter().all(|step| step.changes.is_empty() && step.refused.is_none());
-        (!idle).then(|| Job::Apply(self.plan_of(steps, atomic, shadow_frames)))
+    fn job(&self, step: Step, shadow_frames: u32) -> Job {
+        let (base, config) = (self.desired.clone(), self.config.clone());
+        Job::Apply(Plan { steps: vec![step], is_batch: false, atomic: true, shadow_frames, base, config })
     }
 
-    fn plan_of(&self, steps: Vec<Step>, atomic: bool, shadow_frames: u32) -> Plan {
-        // A stream that comes while all are paused is as silent as they are.
-        let comes = |change: &Change| match change {
-            Change::AddStream(stream) => Some(stream.source_id),
-            _ => None,
-        };
-        let new = steps.iter().flat_map(|step| &step.changes).filter_map(comes);
-        let silent = self.desired.source_ids().into_iter().chain(new);
-        let silent = silent.filter(|id| self.machine.is_paused(*id)).collect();
-        Plan { steps, atomic, shadow_frames, silent }
-    }
-
+    /// Items of a batch that is not atomic are looked at one after the other when it is their turn: what
+    /// an item makes impossible or possible for the next is not known before.
     fn plan_batch(&mut self, hand: &mut InHand, batch: &Batch) -> Result<Option<Job>, Refusal> {
-        let (mut next, mut pauses) = (self.desired.clone(), self.machine.pauses().clone());
-        let mut steps = Vec::with_capacity(batch.commands.len());
-        for (at, command) in batch.commands.iter().enumerate() {
-            let (changes, refused) = match next.apply(command, &self.config) {
-                Ok(after) => {
-                    let changes = diff(&next, &after);
-                    next = after;
-                    (changes, None)
-                }
-                Err(why) if batch.atomic => return Err(batch_failed(at, command, &why)),
-                Err(why) => (Vec::new(), Some(why)),
-            };
+        let mut next = self.desired.clone();
+        for (at, command) in batch.commands.iter().enumerate().filter(|_| batch.atomic) {
+            next = next.apply(command, &self.config).map_err(|why| batch_failed(at, command, &why))?;
+        }
+        let steps = batch.commands.iter().map(|command| Step { command: command.clone(), next: None });
+        let (base, config) = (self.desired.clone(), self.config.clone());
+        let plan = Plan {
+            steps: steps.collect(),
+            is_batch: true,
+            atomic: batch.atomic,
+            shadow_frames: 0,
+            base,
+            config,
+        };
+        hand.batch.clone_from(&batch.commands);
+        // Also one without changes goes to the operator, who lists the results.
+        Ok(Some(Job::Apply(plan)))
+    }
+
+    /// The pauses of a batch, on top of those that came meanwhile. `before`: what was when it began.
+    fn pauses_after(&self, before: Desired, commands: &[Command], results: &[ItemResult]) -> Pauses {
+        let (mut desired, mut pauses) = (before, self.machine.pauses().clone());
+        for (command, result) in commands.iter().zip(results) {
+            let done =
+                (result.ack_status == AckStatus::Completed).then(|| desired.apply(command, &self.config));
+            let Some(Ok(next)) = done else { continue };
+            desired = next;
             match command {
-                Command::Pause { sources, timeout, .. } if refused.is_none() => {
-                    pauses.pause(clock::now(), sources, *timeout);
-                }
-                Command::Resume { sources } if refused.is_none() => {
-                    pauses.resume(sources, &next.source_ids());
-                }
+                Command::Pause { sources, timeout, .. } => pauses.pause(clock::now(), sources, *timeout),
+                Command::Resume { sources } => pauses.resume(sources, &desired.source_ids()),
                 _ => {}
             }
-            steps.push(Step { command: command.clone(), changes, refused });
+            pauses.keep(&desired.source_ids());
         }
-        hand.next = Some(next);
-        hand.pauses = (pauses != *self.machine.pauses()).then_some(pauses);
-        // Also one without changes goes to the operator, who lists the results.
-        Ok(Some(Job::Apply(self.plan_of(steps, batch.atomic, 0))))
+        pauses
     }
 
     /// The files read again; what commands changed stays where the files did not change it, too.
@@ -117,11 +111,8 @@ impl App {
         let restored = reload(&self.desired, &self.config, &new);
         hand.effect.restart_needed =
             restart_needed(&self.config, &new).into_iter().map(str::to_owned).collect();
-        let step = Step {
-            command: Command::ReloadConfig,
-            changes: diff(&self.desired, &restored.desired),
-            refused: None,
-        };
+        let idle = diff(&self.desired, &restored.desired).is_empty();
+        let step = Step { command: Command::ReloadConfig, next: Some(restored.desired.clone()) };
         hand.next = Some(restored.desired);
         // Streams and defaults are read from here on; the rest of it waits for a restart.
         self.config.streams = new.streams;
@@ -129,7 +120,7 @@ impl App {
         self.config.detector.model = new.detector.model;
         self.config.detector.confidence = new.detector.confidence;
         self.config.stream_server = new.stream_server;
-        Ok(self.job(vec![step], true, 0))
+        Ok((!idle).then(|| self.job(step, 0)))
     }
 
     /// SIGHUP: a reload that nobody waits for.
@@ -176,7 +167,8 @@ impl App {
             self.step(Input::Failed);
             return Some(End::Broken(AppError::Start(refusal)));
         }
-        self.desired = outcome.reached;
+        // What is not the operator's may have changed since it began.
+        self.desired.model = outcome.reached.model;
         self.step(Input::Started);
         let streams = self.desired.streams.len();
         tracing::info!(component = "processor", event = "processor_running", streams, "running");
@@ -189,10 +181,11 @@ impl App {
             self.engine = engine;
         }
         let Some(mut hand) = self.in_hand.take() else { return };
-        let next = hand.next.take().filter(|_| result.is_ok());
-        self.desired = reached_of(next.as_ref(), reached);
+        let before = std::mem::replace(&mut self.desired, reached);
+        // Before what comes and goes is followed: a stream that left in between is not silent.
+        let pauses = self.pauses_after(before, &hand.batch, &effect.results);
         self.follow_streams();
-        if let Some(pauses) = hand.pauses.take().filter(|_| result.is_ok()) {
+        if result.is_ok() && !hand.batch.is_empty() {
             self.step(Input::SetPauses(pauses));
         }
         self.step(match (&result, begun, works) {
@@ -219,15 +212,5 @@ impl App {
         if self.machine.pauses().is_all_paused() {
             self.publish_status(self.machine.status(), json!({}));
         }
-    }
-}
-
-/// What is so: the streams and the model that were reached, with the new defaults.
-fn reached_of(next: Option<&Desired>, reached: Desired) -> Desired {
-    match next {
-        Some(next) => {
-            Desired { max_fps: next.max_fps, confidence: next.confidence, tracker: next.tracker, ..reached }
-        }
-        None => reached,
     }
 }

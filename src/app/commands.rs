@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vigia_core::config::{InstanceId, Role};
 use vigia_core::control::{
     Ack, Admission, Begun, Code, Command, Echo, Effect, Entry, Envelope, FrameRef, Input, Limits, Opened,
-    Pauses, Refusal, Saved, Ticket, open, trace_id,
+    Refusal, RequestId, Saved, Ticket, open, trace_id,
 };
 use vigia_core::control::{Class as CommandClass, Desired, Overlay};
 use vigia_core::time::Instant;
@@ -27,25 +27,26 @@ const SIGNED_AGE_MAX: Duration = Duration::from_secs(300);
 pub(super) struct InHand {
     pub ticket: Ticket,
     pub arrived: Instant,
-    digest: u64,
+    pub digest: u64,
     /// The ledger knows it under its request id: its answer will be kept there. An envelope that was
     /// refused never got so far, and may carry the id of another request.
-    booked: bool,
+    pub booked: bool,
     /// As the audit shows them.
-    params: Value,
-    role: Option<Role>,
-    key_id: Option<String>,
+    pub params: Value,
+    pub role: Option<Role>,
+    pub key_id: Option<String>,
     /// Of the command, where it could be read.
     class: Option<CommandClass>,
     /// What the instance is to be if it succeeds.
     pub next: Option<Desired>,
-    pub pauses: Option<Pauses>,
+    /// The commands of a batch.
+    pub batch: Vec<Command>,
     pub effect: Effect,
 }
 
 /// What waits for the journal.
 pub(super) enum Waiting {
-    Answer(Box<Ack>),
+    Answer { ack: Box<Ack>, booked: bool },
     History(Box<InHand>),
 }
 
@@ -56,6 +57,8 @@ impl App {
             self.peer(message);
             return None;
         }
+        // It may be here before the word that the link is up; nothing is carried out before the start.
+        self.launch("the broker answered");
         let own = InstanceId::parse(&self.voices.load().identity.instance_id).ok()?;
         let signs = !self.config.control.keys.is_empty();
         let limits =
@@ -104,7 +107,7 @@ impl App {
             key_id: None,
             class: None,
             next: None,
-            pauses: None,
+            batch: Vec::new(),
             effect: Effect::default(),
         }
     }
@@ -154,7 +157,7 @@ impl App {
             Begun::Refused(refusal) => refusal,
         };
         let ack = hand.ticket.error(clock::utc(), Duration::ZERO, &refusal, None);
-        let audit = Some(audit(hand, &ack));
+        let audit = Some(hand.audit(&ack));
         self.scribe.write(journal::Entry { audit, ..journal::Entry::default() });
         self.publish_ack(&ack, true);
         false
@@ -304,25 +307,32 @@ impl App {
                 );
             }
         }
-        let text = serde_json::to_string(&ack).unwrap_or_default();
-        if let Some(id) = hand.ticket.echo.request_id.as_ref().filter(|_| hand.booked) {
-            self.ledger.finish(id, text.clone());
-        }
+        let booked = hand.booked;
         if hand.class == Some(CommandClass::Query) && outcome.is_ok() {
-            return self.publish_ack(&ack, true);
+            return self.publish_final(&ack, booked);
         }
+        let text = serde_json::to_string(&ack).unwrap_or_default();
         let entry = journal::Entry {
             desired: (outcome.is_ok() && hand.class.is_some()).then(|| self.saved()),
-            answer: answer(&hand, Some(text)),
-            audit: Some(audit(&hand, &ack)),
+            answer: hand.answer(Some(text)),
+            audit: Some(hand.audit(&ack)),
         };
         let number = self.scribe.write(entry);
-        self.waiting.insert(number, Waiting::Answer(Box::new(ack)));
+        self.waiting.insert(number, Waiting::Answer { ack: Box::new(ack), booked });
+    }
+
+    /// From here on who asks again is answered, too. Not before: what is not on the disk may be done again.
+    fn publish_final(&mut self, ack: &Ack, booked: bool) {
+        let id = ack.request_id.as_deref().filter(|_| booked).and_then(|id| RequestId::parse(id).ok());
+        if let Some(id) = id {
+            self.ledger.finish(&id, serde_json::to_string(ack).unwrap_or_default());
+        }
+        self.publish_ack(ack, true);
     }
 
     /// Long commands are noted before they begin: after a crash their senders hear of it.
     fn note_begun(&mut self, hand: &InHand) {
-        if let Some(answer) = answer(hand, None) {
+        if let Some(answer) = hand.answer(None) {
             self.scribe.write(journal::Entry { answer: Some(answer), ..journal::Entry::default() });
         }
     }
@@ -343,11 +353,11 @@ impl App {
             tracing::error!(component = "journal", event = "journal_failed", "{why}");
         }
         match (self.waiting.remove(&number), outcome) {
-            (Some(Waiting::Answer(mut ack)), outcome) => {
+            (Some(Waiting::Answer { mut ack, booked }), outcome) => {
                 if let Err(why) = outcome {
                     ack.message = format!("{}not kept for the next start: {why}", prefix(&ack.message));
                 }
-                self.publish_ack(&ack, true);
+                self.publish_final(&ack, booked);
             }
             (Some(Waiting::History(hand)), Ok(entries)) => {
                 self.publish_history(&entries);
@@ -376,7 +386,7 @@ impl App {
     pub(super) fn answer_interrupted(&mut self) {
         let left: Vec<Entry> = self.ledger.unfinished().cloned().collect();
         for entry in left {
-            let Ok(request_id) = vigia_core::control::RequestId::parse(&entry.request_id) else { continue };
+            let Ok(request_id) = RequestId::parse(&entry.request_id) else { continue };
             let mut hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
             (hand.digest, hand.booked) = (entry.digest, true);
             self.finish(hand, Err(interrupted()));
@@ -386,28 +396,4 @@ impl App {
 
 fn prefix(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!("{message}; ") }
-}
-
-fn answer(hand: &InHand, ack: Option<String>) -> Option<(String, String)> {
-    let id = hand.ticket.echo.request_id.as_ref().filter(|_| hand.booked)?.as_str().to_owned();
-    let entry = Entry { request_id: id.clone(), digest: hand.digest, at: clock::utc(), ack };
-    Some((id, serde_json::to_string(&entry).unwrap_or_default()))
-}
-
-/// Who asked for what, and what came of it.
-fn audit(hand: &InHand, ack: &Ack) -> Value {
-    json!({
-        "at": ack.timestamp,
-        "instance_id": ack.instance_id,
-        "command": ack.command,
-        "params": hand.params,
-        "request_id": ack.request_id,
-        "trace_id": ack.trace_id,
-        "key_id": hand.key_id,
-        "role": hand.role.map(Role::name),
-        "result": ack.ack_status,
-        "code": ack.code,
-        "message": ack.message,
-        "duration_ms": ack.duration_ms,
-    })
 }

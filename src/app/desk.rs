@@ -1,11 +1,11 @@
 //! The app's desk: jobs go out to the operator, progress comes back.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use serde_json::Value;
-use vigia_core::control::{Change, Command, Desired, Effect, Refusal};
+use vigia_core::config::Config;
+use vigia_core::control::{Command, Desired, Effect, Refusal};
 
 use super::operator::{Tools, work};
 use crate::clock;
@@ -31,20 +31,22 @@ pub enum Job {
 pub struct Plan {
     /// One per command of a batch, else one.
     pub steps: Vec<Step>,
+    /// Each step has its result.
+    pub is_batch: bool,
     /// All or nothing; else each step for itself.
     pub atomic: bool,
     /// Frames on which a new model is compared with the old one before the switch.
     pub shadow_frames: u32,
-    /// Streams that are silent: no detection can prove anything of them.
-    pub silent: BTreeSet<u32>,
+    /// What is so on paper: streams to come may get other settings than the operator knows.
+    pub base: Desired,
+    pub config: Config,
 }
 
 #[derive(Debug)]
 pub struct Step {
     pub command: Command,
-    pub changes: Vec<Change>,
-    /// Refused before it came here.
-    pub refused: Option<Refusal>,
+    /// What is to be afterwards, if the command does not say it alone.
+    pub next: Option<Desired>,
 }
 
 /// How a job goes on.

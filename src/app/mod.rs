@@ -12,6 +12,7 @@ mod commands;
 mod desk;
 mod evidence;
 mod operator;
+mod record;
 mod rename;
 mod running;
 mod sink;

@@ -3,7 +3,6 @@
 //! The app gives one [`Job`] at a time and hears [`Progress`]. Whatever can be tried without
 //! anybody noticing is tried first; what fails later is taken back.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,74 +144,79 @@ impl Operator {
             // Nothing works: the next restart finds what is wanted now.
             return (Err(Refusal::new(Code::Failed, "nothing is running; restart first")), Effect::default());
         }
+        settle(&mut self.current, &plan.base);
         let before = self.current.clone();
         let mut effect = Effect::default();
         for (at, step) in plan.steps.iter().enumerate() {
-            let outcome = self.step(step, plan);
-            let result = outcome.map(|proof| merge(&mut effect, proof));
-            if plan.steps.len() > 1 {
+            let before_step = self.current.clone();
+            let mut result = self.step(step, plan).map(|proof| merge(&mut effect, proof));
+            if let Err(why) = &result
+                && !plan.atomic
+            {
+                // Each item is all or nothing, too.
+                result = Err(self.take_back(&before_step, why.clone()));
+            }
+            if plan.is_batch {
                 effect.results.push(ItemResult::of(&step.command, &result));
             }
             let Err(why) = result else { continue };
             if plan.atomic {
-                let why = if plan.steps.len() > 1 { batch_failed(at, &step.command, &why) } else { why };
-                return self.take_back(&before, why, effect);
+                let why = if plan.is_batch { batch_failed(at, &step.command, &why) } else { why };
+                let why = self.take_back(&before, why);
+                effect.rolled_back = why.code == Code::RolledBack;
+                return (Err(why), effect);
+            }
+            if self.running.is_none() {
+                return (Err(why), effect);
             }
         }
         (Ok(()), effect)
     }
 
-    /// What was before, as far as anything was changed.
-    fn take_back(
-        &mut self,
-        before: &Desired,
-        why: Refusal,
-        mut effect: Effect,
-    ) -> (Result<(), Refusal>, Effect) {
+    /// What was before, as far as anything was changed; what to say of it.
+    fn take_back(&mut self, before: &Desired, why: Refusal) -> Refusal {
         let back = diff(&self.current, before);
-        if back.is_empty() {
-            self.current.clone_from(before);
-            effect.rolled_back = why.code == Code::RolledBack;
-            return (Err(why), effect);
+        if !back.is_empty() {
+            tracing::warn!(
+                component = "command_handlers", event = "change_rolled_back", rolled_back_to = before.model, %why, "rolling back"
+            );
         }
-        tracing::warn!(
-            component = "command_handlers", event = "change_rolled_back", rolled_back_to = before.model, %why, "rolling back"
-        );
+        let is_empty = back.is_empty();
         for change in back {
-            if let Err(second) = self.change(&change, 0, &BTreeSet::new()) {
+            if let Err(second) = self.change(&change, 0) {
                 self.stop();
                 let text =
                     format!("{}; what was before can't be brought back: {}", why.message, second.message);
-                return (Err(Refusal::new(Code::Failed, text)), effect);
+                return Refusal::new(Code::Failed, text);
             }
         }
         self.current.clone_from(before);
-        effect.rolled_back = true;
-        let text = format!("{}; rolled back", why.message);
-        (Err(Refusal::new(Code::RolledBack, text)), effect)
+        if is_empty { why } else { Refusal::new(Code::RolledBack, format!("{}; rolled back", why.message)) }
     }
 
     fn step(&mut self, step: &Step, plan: &Plan) -> Proof {
-        if let Some(refusal) = &step.refused {
-            return Err(refusal.clone());
-        }
+        let next = match &step.next {
+            Some(next) => next.clone(),
+            None => self.current.apply(&step.command, &plan.config)?,
+        };
         let mut effect = Effect::default();
-        for change in &step.changes {
-            let proof = self.change(change, plan.shadow_frames, &plan.silent)?;
+        for change in diff(&self.current, &next) {
+            let proof = self.change(&change, plan.shadow_frames)?;
             merge(&mut effect, proof);
         }
+        settle(&mut self.current, &next);
         Ok(effect)
     }
 
     /// One change, proven; whole or not at all.
-    fn change(&mut self, change: &Change, shadow_frames: u32, silent: &BTreeSet<u32>) -> Proof {
+    fn change(&mut self, change: &Change, shadow_frames: u32) -> Proof {
         let proof = match change {
-            Change::SwapModel { model } => self.swap(model, shadow_frames, silent),
-            Change::AddStream(stream) => self.add(stream, silent),
-            Change::Repoint(stream) => self.repoint(stream, silent),
+            Change::SwapModel { model } => self.swap(model, shadow_frames),
+            Change::AddStream(stream) => self.add(stream),
+            Change::Repoint(stream) => self.repoint(stream),
             Change::RemoveStream { source_id } => self.remove(*source_id),
             Change::SetRate { .. } | Change::SetConfidence { .. } | Change::SetTracker { .. } => {
-                self.set(change, silent)
+                self.set(change)
             }
         }?;
         carry(&mut self.current, change);
@@ -223,7 +227,7 @@ impl Operator {
         self.running.as_mut().ok_or_else(|| failed(&ChangeError::Ended))
     }
 
-    fn swap(&mut self, model: &str, shadow_frames: u32, silent: &BTreeSet<u32>) -> Proof {
+    fn swap(&mut self, model: &str, shadow_frames: u32) -> Proof {
         let loaded =
             model::load(&self.tools.config, model, &self.current.streams).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
@@ -233,7 +237,7 @@ impl Operator {
             Refusal::new(Code::BadModel, format!("the model {model} fails on a live frame: {e}"))
         })?;
         self.begin();
-        let speaking = self.speaking(silent);
+        let speaking = self.speaking();
         let _asking = self.tools.inquiry.begin();
         let carried = self.running()?.swap(network).map_err(|e| failed(&e))?;
         let generation = carried.generation;
@@ -256,11 +260,11 @@ impl Operator {
     }
 
     /// The stream must show its first detection, or at least a picture if it is silent.
-    fn add(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
+    fn add(&mut self, stream: &Stream) -> Proof {
         let id = stream.source_id;
         let _asking = self.tools.inquiry.begin();
         self.running()?.add(stream.clone()).map_err(|e| failed(&e))?;
-        let first = self.first_sight(id, silent.contains(&id));
+        let first = self.first_sight(id);
         match first {
             Ok(first_frame) => {
                 self.begin();
@@ -273,15 +277,18 @@ impl Operator {
         }
     }
 
-    fn repoint(&mut self, stream: &Stream, silent: &BTreeSet<u32>) -> Proof {
+    fn repoint(&mut self, stream: &Stream) -> Proof {
         let id = stream.source_id;
         self.begin();
+        self.running()?.unwatch(id).map_err(|e| failed(&e))?;
+        // Not before: a last frame of the old camera would speak for the new one.
         let _asking = self.tools.inquiry.begin();
-        let moved = self.running()?.repoint(stream.clone()).map_err(|e| failed(&e));
-        let first = moved.and_then(|()| self.first_sight(id, silent.contains(&id)));
+        let moved = self.running()?.watch(stream.clone()).map_err(|e| failed(&e));
+        let first = moved.and_then(|()| self.first_sight(id));
         let first = first.or_else(|why| {
             let Some(old) = self.current.stream(id).cloned() else { return Err(why) };
-            self.running()?.repoint(old).map_err(|e| failed(&e))?;
+            let running = self.running()?;
+            running.unwatch(id).and_then(|()| running.watch(old)).map_err(|e| failed(&e))?;
             Err(why)
         })?;
         let Stream { max_fps, confidence, tracker, .. } = stream;
@@ -293,7 +300,7 @@ impl Operator {
     }
 
     /// Waits for the first detection of a stream, or for the reason why none comes.
-    fn first_sight(&mut self, id: u32, silent: bool) -> Result<Vec<FrameRef>, Refusal> {
+    fn first_sight(&mut self, id: u32) -> Result<Vec<FrameRef>, Refusal> {
         let until = clock::now().after(FIRST_FRAME_WITHIN);
         loop {
             if let Some(seen) = self.tools.inquiry.next(LOOK_EVERY)
@@ -301,6 +308,8 @@ impl Operator {
             {
                 return Ok(vec![seen.frame]);
             }
+            // Asked anew each time: a pause may come while we wait.
+            let silent = !self.tools.latest.wants(id);
             let state = self.running()?.camera(id).map(crate::camera::Camera::state);
             match state {
                 Some(StreamState::Running | StreamState::Ended) if silent => return Ok(Vec::new()),
@@ -328,7 +337,7 @@ impl Operator {
     }
 
     /// A rate, a threshold or a tracker: at once, shown by the next frame.
-    fn set(&mut self, change: &Change, silent: &BTreeSet<u32>) -> Proof {
+    fn set(&mut self, change: &Change) -> Proof {
         self.begin();
         let id = match change {
             Change::SetRate { source_id, .. }
@@ -347,21 +356,26 @@ impl Operator {
         }
         // From here on each event shows it.
         let _asking = self.tools.inquiry.begin();
-        let sources = self.speaking(silent).into_iter().filter(|one| *one == id).collect();
+        let sources = self.speaking().into_iter().filter(|one| *one == id).collect();
         let first_frame =
             self.tools.inquiry.first_of_each(sources, clock::now().after(PROOF_WITHIN), |_| true);
         Ok(Effect { first_frame, ..Effect::default() })
     }
 
     /// Streams of which a detection is to be expected soon.
-    fn speaking(&self, silent: &BTreeSet<u32>) -> Vec<u32> {
+    fn speaking(&self) -> Vec<u32> {
         let Some(running) = &self.running else { return Vec::new() };
         let is_up =
             |id: &u32| running.camera(*id).is_some_and(|camera| camera.state() == StreamState::Running);
         let soon = |stream: &&Stream| stream.max_fps >= 1.0 / PROOF_WITHIN.as_secs_f64();
         let ids = self.current.streams.iter().filter(soon).map(|stream| stream.source_id);
-        ids.filter(|id| !silent.contains(id)).filter(is_up).collect()
+        ids.filter(|id| self.tools.latest.wants(*id)).filter(is_up).collect()
     }
+}
+
+/// Settings for streams to come: nobody has to carry them out.
+fn settle(desired: &mut Desired, as_in: &Desired) {
+    (desired.max_fps, desired.confidence, desired.tracker) = (as_in.max_fps, as_in.confidence, as_in.tracker);
 }
 
 /// The change, on paper.

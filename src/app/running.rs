@@ -71,7 +71,10 @@ impl Running {
     }
 
     /// Starts the camera of a stream that the detector knows.
-    fn watch(&mut self, stream: Stream) -> Result<(), ChangeError> {
+    ///
+    /// # Errors
+    /// [`ChangeError::Thread`]; then the stream has no camera.
+    pub fn watch(&mut self, stream: Stream) -> Result<(), ChangeError> {
         let id = stream.source_id;
         let (options, latest) = (self.options.clone(), self.latest.clone());
         let camera = Camera::start(stream, options, latest, self.reports.clone())?;
@@ -102,14 +105,15 @@ impl Running {
         Ok(carried.last_frames.first().map(|(_, frame_id)| *frame_id))
     }
 
-    /// The same stream from another address; its frames and identities count on.
+    /// Ends the camera of a stream that the detector goes on to know. Afterwards no result of that
+    /// camera comes any more.
     ///
     /// # Errors
-    /// [`ChangeError::Thread`]; then the stream has no camera.
-    pub fn repoint(&mut self, stream: Stream) -> Result<(), ChangeError> {
-        drop(self.cameras.remove(&stream.source_id));
-        self.latest.forget(stream.source_id);
-        self.watch(stream)
+    /// [`ChangeError::Ended`].
+    pub fn unwatch(&mut self, source_id: u32) -> Result<(), ChangeError> {
+        drop(self.cameras.remove(&source_id));
+        self.latest.forget(source_id);
+        self.order(Order::Pass).map(drop)
     }
 
     pub fn set_rate(&self, source_id: u32, max_fps: f64) {

@@ -119,6 +119,11 @@ impl Latest {
         drop::<Vec<Slot>>(dropped);
     }
 
+    /// Whether frames of this stream are taken now.
+    pub fn wants(&self, source_id: u32) -> bool {
+        self.slots.lock().wants(source_id)
+    }
+
     /// Copies of the next `count` frames that come, of any stream. A new tap ends the old one.
     #[must_use]
     pub fn tap(&self, count: u32) -> Receiver<Frame> {

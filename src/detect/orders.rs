@@ -24,6 +24,8 @@ pub enum Order {
     Swap(Box<Network>),
     /// The new model has proven itself, or not: ends its probation.
     Settle,
+    /// Nothing but what all orders do: what was in flight is finished.
+    Pass,
 }
 
 /// What came of an order.
@@ -67,7 +69,7 @@ impl super::Detector {
     pub(super) fn carry_out(&mut self, order: Order) -> Answer {
         let mut carried = Carried { generation: self.generation, ..Carried::default() };
         let touched = |order: &Order, id: u32| match order {
-            Order::Add(_) | Order::Settle => false,
+            Order::Add(_) | Order::Settle | Order::Pass => false,
             Order::Remove(one) | Order::Confidence(one, _) | Order::Follow(one, _) => *one == id,
             Order::Swap(_) => true,
         };
@@ -91,6 +93,7 @@ impl super::Detector {
                 carried.generation = self.generation;
             }
             Order::Settle => carried.retired = self.spare.take(),
+            Order::Pass => {}
         }
         Ok(carried)
     }
