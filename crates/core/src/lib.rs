@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod cache;
 pub mod cadence;
 pub mod config;
+pub mod consensus;
 pub mod control;
 pub mod detection;
 pub mod event;

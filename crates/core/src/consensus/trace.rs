@@ -1,0 +1,323 @@
+//! What was decided, and what missed by how much: enough to tell a technician why it did not fire.
+//!
+//! Each camera has a ring of its own, so that a flood on one does not push out what the others
+//! have to tell; so have the sectors. What goes on is one record that counts, not many. Memory is
+//! taken once, at the start.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::config::Config;
+use super::ids::{CameraId, ObjectId, SectorId, TriggerId};
+use crate::time::Instant;
+
+/// Records kept per camera.
+pub const CAMERA_RECORDS_MAX: usize = 128;
+/// Records kept for all sectors together.
+pub const SECTOR_RECORDS_MAX: usize = 1024;
+/// What goes on longer than this gets a new record, so that its course can be seen.
+const COALESCE: Duration = Duration::from_secs(60);
+/// New records per camera and second, misses and decisions each; beyond it they are only counted.
+const NEW_PER_SECOND_MAX: u32 = 8;
+
+/// One decision or near miss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Record {
+    pub at: Instant,
+    /// When it was last so; equal to `at` for what happened once.
+    pub until: Instant,
+    /// How often, from `at` to `until`.
+    pub times: u32,
+    pub camera: Option<CameraId>,
+    pub sector: Option<SectorId>,
+    pub object: Option<ObjectId>,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum What {
+    Missed(Miss),
+    Decided(Decision),
+}
+
+/// A predicate that did not hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Miss {
+    pub predicate: Predicate,
+    /// Of several, the one that came closest.
+    pub measured: f64,
+    pub wanted: f64,
+}
+
+/// What must hold. The comment says what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Predicate {
+    /// At most so many seconds old.
+    Age,
+    /// Not captured before what was seen of the object already: seconds behind.
+    Order,
+    /// At least.
+    Confidence,
+    /// The box has an area within the frame: share of the picture.
+    Box,
+    /// At least, share of the picture.
+    AreaMin,
+    /// At most, share of the picture.
+    AreaMax,
+    /// Fewer objects than the limit.
+    Room,
+    /// At least so many samples.
+    Samples,
+    /// At least so many seconds from the first to the last.
+    Span,
+    /// At least so many times as large.
+    Growth,
+    /// At least such a share of steps that do not fall.
+    Steady,
+    /// At most so many seconds out of view.
+    InView,
+    /// At most so many seconds since it last grew.
+    Kept,
+    /// A good picture at most so many seconds ago.
+    Seeing,
+    /// At least so many votes.
+    Agreement,
+    /// One camera alone: for at least so many seconds.
+    Alone,
+    /// At least one camera sees fire, not only smoke.
+    FireSeen,
+}
+
+/// How many predicates there are.
+pub(super) const PREDICATES: usize = Predicate::FireSeen as usize + 1;
+
+/// Why an object votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// It grows.
+    Growing,
+    /// It covers much of the picture, and has for a while (C5).
+    Large,
+    /// It grew a while ago, and is still there (C5).
+    Kept,
+}
+
+/// What a camera is worth as a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    Sees,
+    /// Nothing good came from it since the start.
+    Unproven,
+    /// No new picture within the limit.
+    Silent,
+    Frozen,
+    Black,
+    WashedOut,
+    Obscured,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    VoteGiven(Because),
+    VoteEnded,
+    Sight(Sight),
+    /// Fewer cameras see than must agree: seeing, needed.
+    QuorumLost {
+        seeing: usize,
+        needed: usize,
+    },
+    QuorumBack {
+        seeing: usize,
+        needed: usize,
+    },
+    /// `votes` in half votes.
+    Confirmed {
+        trigger: TriggerId,
+        half_votes: usize,
+        needed: usize,
+    },
+    Acknowledged(TriggerId),
+    /// The same fire again, within the cooldown.
+    Rekindled(TriggerId),
+    /// No evidence any more.
+    Ended(TriggerId),
+    SmokeSeen,
+    SmokeGone,
+}
+
+impl Miss {
+    #[must_use]
+    pub fn new(predicate: Predicate, measured: f64, wanted: f64) -> Self {
+        Self { predicate, measured, wanted }
+    }
+
+    pub(super) fn seconds(predicate: Predicate, measured: Duration, wanted: Duration) -> Self {
+        Self::new(predicate, measured.as_secs_f64(), wanted.as_secs_f64())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of tens")]
+    pub(super) fn count(predicate: Predicate, measured: usize, wanted: usize) -> Self {
+        Self::new(predicate, measured as f64, wanted as f64)
+    }
+
+    fn distance(&self) -> f64 {
+        (self.measured - self.wanted).abs()
+    }
+}
+
+/// Where a miss that goes on is recorded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Note(Option<(u64, Predicate)>);
+
+#[derive(Debug)]
+pub(super) struct Trace {
+    cameras: Vec<Ring>,
+    sectors: Ring,
+    suppressed: u64,
+}
+
+#[derive(Debug)]
+struct Ring {
+    records: Vec<Record>,
+    len_max: usize,
+    /// Records ever pushed.
+    pushed: u64,
+    misses: Budget,
+    decisions: Budget,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Budget {
+    second: u64,
+    used: u32,
+}
+
+impl Trace {
+    pub fn new(cameras: usize) -> Self {
+        let cameras = (0..cameras).map(|_| Ring::new(CAMERA_RECORDS_MAX)).collect();
+        Self { cameras, sectors: Ring::new(SECTOR_RECORDS_MAX), suppressed: 0 }
+    }
+
+    /// Records that were not written because their camera had too many.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+
+    /// A predicate did not hold; the same one again is counted in the record that `note` knows.
+    pub fn miss(&mut self, note: &mut Note, record: Record) {
+        let What::Missed(miss) = record.what else { return };
+        let Some(ring) = self.ring(&record) else { return };
+        if let Some((number, predicate)) = note.0
+            && predicate == miss.predicate
+            && let Some(old) = ring.get_mut(number)
+            && record.at.since(old.at) < COALESCE
+        {
+            old.until = record.at;
+            old.times = old.times.saturating_add(1);
+            if let What::Missed(best) = &mut old.what
+                && !(best.distance() <= miss.distance())
+            {
+                *best = miss;
+            }
+            return;
+        }
+        if ring.misses.take(record.at) {
+            *note = Note(Some((ring.push(record), miss.predicate)));
+        } else {
+            self.suppressed = self.suppressed.saturating_add(1);
+        }
+    }
+
+    pub fn decided(&mut self, record: Record) {
+        let Some(ring) = self.ring(&record) else { return };
+        // Sectors decide seldom by their nature, and nothing of theirs is left out.
+        if record.camera.is_none() || ring.decisions.take(record.at) {
+            ring.push(record);
+        } else {
+            self.suppressed = self.suppressed.saturating_add(1);
+        }
+    }
+
+    /// In the order of time: what `camera` has to tell, with its sectors; or everybody.
+    pub fn between<'t>(
+        &'t self,
+        config: &Config,
+        camera: Option<CameraId>,
+        from: Instant,
+        to: Instant,
+    ) -> impl Iterator<Item = &'t Record> + use<'t> {
+        let is_sector = |sector: SectorId| match (camera, config.sectors.get(sector.index())) {
+            (Some(camera), Some(sector)) => sector.cameras.contains(&camera),
+            (None, _) | (_, None) => true,
+        };
+        let of_cameras = self.cameras.iter().enumerate();
+        let of_cameras = of_cameras.filter(|(at, _)| camera.is_none_or(|camera| camera.index() == *at));
+        let mut found: Vec<&Record> = of_cameras.flat_map(|(_, ring)| &ring.records).collect();
+        found.extend(self.sectors.records.iter().filter(|r| r.sector.is_none_or(is_sector)));
+        found.retain(|record| record.until >= from && record.at <= to);
+        found.sort_by_key(|record| record.at);
+        found.into_iter()
+    }
+
+    fn ring(&mut self, record: &Record) -> Option<&mut Ring> {
+        match record.camera {
+            Some(camera) => self.cameras.get_mut(camera.index()),
+            None => Some(&mut self.sectors),
+        }
+    }
+}
+
+impl Ring {
+    fn new(len_max: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(len_max),
+            len_max,
+            pushed: 0,
+            misses: Budget::default(),
+            decisions: Budget::default(),
+        }
+    }
+
+    fn push(&mut self, record: Record) -> u64 {
+        let number = self.pushed;
+        let at = self.place(number);
+        match self.records.get_mut(at) {
+            Some(slot) => *slot = record,
+            None => self.records.push(record),
+        }
+        self.pushed += 1;
+        number
+    }
+
+    /// The record, unless a later one took its place.
+    fn get_mut(&mut self, number: u64) -> Option<&mut Record> {
+        let age = self.pushed.checked_sub(number)?;
+        let at = self.place(number);
+        if age <= self.len_max as u64 { self.records.get_mut(at) } else { None }
+    }
+
+    fn place(&self, number: u64) -> usize {
+        usize::try_from(number % self.len_max as u64).unwrap_or(0)
+    }
+}
+
+impl Budget {
+    fn take(&mut self, at: Instant) -> bool {
+        let second = at.0 / 1_000_000_000;
+        if second != self.second {
+            *self = Self { second, used: 0 };
+        }
+        self.used += 1;
+        self.used <= NEW_PER_SECOND_MAX
+    }
+}
+
+impl Record {
+    pub(super) fn of_camera(at: Instant, camera: CameraId, object: Option<ObjectId>, what: What) -> Self {
+        Self { at, until: at, times: 1, camera: Some(camera), sector: None, object, what }
+    }
+
+    pub(super) fn of_sector(at: Instant, sector: SectorId, what: What) -> Self {
+        Self { at, until: at, times: 1, camera: None, sector: Some(sector), object: None, what }
+    }
+}
