@@ -15,6 +15,7 @@ pub mod consensus;
 pub mod control;
 pub mod detection;
 pub mod event;
+pub mod pump;
 pub mod stream;
 pub mod time;
 pub mod tracking;
