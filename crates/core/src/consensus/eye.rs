@@ -3,11 +3,13 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::config::{Camera, FrameSize, Origin, Rules};
+use super::config::{Camera, Origin, Rules};
 use super::ids::{CameraId, Class, ObjectId};
 use super::limits::{AGE_MAX, OBJECTS_LEN_MAX, RECHECK};
 use super::object::Object;
-use super::trace::{Because, Decision, Miss, Note, PREDICATES, Predicate, Record, Sight, Trace, What};
+use super::observation::{Health, Observation, in_shares};
+use super::record::{Because, Decision, Miss, PREDICATES, Predicate, Record, Sight, What};
+use super::trace::{Note, Trace};
 use crate::detection::BBox;
 use crate::time::Instant;
 
@@ -16,52 +18,6 @@ const SAME_PLACE_IOU: f32 = 0.5;
 /// A name unseen this long may have been lost by its tracker; ours keeps a track for 1 s.
 const NAME_LOST_AFTER: Duration = Duration::from_secs(1);
 
-/// One detection, on its way in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Observation {
-    pub camera: CameraId,
-    /// `None`: nobody follows it, so it is followed here by its place.
-    pub object: Option<ObjectId>,
-    pub class: Class,
-    /// 0..=1; anything else, NaN included, is refused.
-    pub confidence: f32,
-    /// Corners in pixels of `frame`.
-    pub bbox: BBox,
-    /// The picture that the box refers to: the camera's own resolution, never an assumed one (C4).
-    pub frame: FrameSize,
-    /// When the frame was captured; for a message from outside, when it arrived.
-    pub captured: Instant,
-}
-
-/// What is known of a camera's picture since the last report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Health {
-    /// A new frame came, and the detector looked at it: a dead model is a blind camera.
-    pub frame_advanced: bool,
-    /// New frames all show the same.
-    pub frozen: bool,
-    pub black: bool,
-    pub washed_out: bool,
-    /// Something hangs before the lens, or it was turned away.
-    pub obscured: bool,
-}
-
-impl Health {
-    /// A new frame with nothing wrong.
-    pub const GOOD: Self =
-        Self { frame_advanced: true, frozen: false, black: false, washed_out: false, obscured: false };
-
-    fn fault(self) -> Option<Sight> {
-        let faults = [
-            (self.frozen, Sight::Frozen),
-            (self.black, Sight::Black),
-            (self.washed_out, Sight::WashedOut),
-            (self.obscured, Sight::Obscured),
-        ];
-        faults.iter().find(|(is, _)| *is).map(|(_, sight)| *sight)
-    }
-}
-
 /// What a camera votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Ballot {
@@ -69,7 +25,7 @@ pub(super) struct Ballot {
     pub smoke: bool,
     /// A fire that once voted is in view.
     pub stands: bool,
-    /// Since when it votes fire without a pause.
+    /// Since when it votes fire without a pause, and sees.
     pub since: Option<Instant>,
 }
 
@@ -233,7 +189,10 @@ impl Eye {
             return Ok(place);
         }
         let is_heir = |o: &Object| match seen.object {
-            Some(_) => at.since(o.seen) > NAME_LOST_AFTER && at.since(o.seen) <= rules.window,
+            Some(_) => {
+                let lost = o.ended || at.since(o.seen) > NAME_LOST_AFTER;
+                lost && at.since(o.seen) <= rules.window
+            }
             None => matches!(o.id, ObjectId::Unnamed(_)) && o.seen < at && at.since(o.seen) <= rules.window,
         };
         let same_place = self.objects.iter().enumerate().filter(|(_, o)| o.class == seen.class && is_heir(o));
@@ -273,11 +232,11 @@ impl Eye {
         }
     }
 
-    /// The source says that the object is gone.
-    pub fn ended(&mut self, now: Instant, object: ObjectId, trace: &mut Trace) {
-        let gone = self.objects.iter().position(|o| o.id == object);
-        if let Some(place) = gone {
-            self.drop_object(now, place, trace);
+    /// The source follows the object no more. What is known of it is kept for a while: its fire may
+    /// go on under another name.
+    pub fn ended(&mut self, object: ObjectId) {
+        for gone in self.objects.iter_mut().filter(|o| o.id == object) {
+            gone.ended = true;
             self.recheck = Instant(0);
         }
     }
@@ -307,7 +266,7 @@ impl Eye {
                 Class::Smoke => ballot.smoke |= votes,
             }
         }
-        if ballot.fire {
+        if ballot.fire && self.sight(now, rules.camera_timeout) == Sight::Sees {
             ballot.since = self.ballot.since.or(Some(now));
         }
         self.ballot = ballot;
@@ -355,19 +314,4 @@ fn note(
         }
     }
     object.vote = judged.ok();
-}
-
-/// The box in shares of the picture, cut off at its edges. `None`: not finite, negative, inside
-/// out or empty (spec 2.2), or a picture without pixels.
-fn in_shares(bbox: &BBox, frame: FrameSize) -> Option<BBox> {
-    let sound = |v: f32| v.is_finite() && v >= 0.0;
-    let all = [bbox.x1, bbox.y1, bbox.x2, bbox.y2].into_iter().all(sound);
-    if !all || frame.width == 0 || frame.height == 0 {
-        return None;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "pictures are not 16 million pixels wide")]
-    let (width, height) = (frame.width as f32, frame.height as f32);
-    let cut = bbox.clipped(width, height);
-    let share = BBox { x1: cut.x1 / width, y1: cut.y1 / height, x2: cut.x2 / width, y2: cut.y2 / height };
-    (share.width() > 0.0 && share.height() > 0.0).then_some(share)
 }

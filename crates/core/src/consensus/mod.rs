@@ -24,11 +24,14 @@ mod fault;
 mod ids;
 pub mod limits;
 mod object;
+mod observation;
 pub mod outside;
 pub mod raw;
+mod record;
 pub mod samples;
 mod sector;
 mod sentence;
+mod tally;
 mod trace;
 
 use alloc::vec::Vec;
@@ -36,14 +39,13 @@ use core::time::Duration;
 
 pub use check::{Own, check};
 pub use config::Config;
-pub use eye::{Health, Observation};
 pub use fault::{Fault, Wrong};
 pub use ids::{CameraId, Class, OBJECT_NAME_BYTES_MAX, ObjectId, ObjectName, SectorId, TriggerId, ZoneId};
+pub use observation::{Health, Observation};
+pub use record::{Because, Decision, Miss, Predicate, Record, Sight, What};
 pub use sector::{Event, Trigger, Verdict};
 pub use sentence::Sentence;
-pub use trace::{
-    Because, CAMERA_RECORDS_MAX, Decision, Miss, Predicate, Record, SECTOR_RECORDS_MAX, Sight, What,
-};
+pub use trace::{CAMERA_RECORDS_MAX, SECTOR_RECORDS_MAX};
 
 use crate::time::Instant;
 use eye::Eye;
@@ -57,6 +59,8 @@ pub struct Consensus {
     started: Instant,
     /// The latest time that was told.
     now: Instant,
+    /// When the conclusions were drawn last.
+    stepped: Instant,
     eyes: Vec<Eye>,
     sectors: Vec<Watch>,
     trace: Trace,
@@ -70,6 +74,7 @@ impl Consensus {
         Self {
             started: now,
             now,
+            stepped: now,
             eyes: config.camera_ids().map(Eye::new).collect(),
             sectors: config.sector_ids().map(Watch::new).collect(),
             trace: Trace::new(config.cameras.len()),
@@ -106,9 +111,9 @@ impl Consensus {
 
     /// An outside camera says that it follows this object no more.
     pub fn ended(&mut self, now: Instant, camera: CameraId, object: ObjectId) {
-        let now = self.tell(now);
+        self.tell(now);
         if let Some(eye) = self.eyes.get_mut(camera.index()) {
-            eye.ended(now, object, &mut self.trace);
+            eye.ended(object);
         }
     }
 
@@ -138,6 +143,7 @@ impl Consensus {
     /// each batch of detections, and by [`Self::deadline`] at the latest. `events` is appended to.
     pub fn step(&mut self, now: Instant, events: &mut Vec<Event>) {
         let now = self.tell(now);
+        self.stepped = now;
         let timeout = self.config.rules.camera_timeout;
         for (eye, (camera, id)) in
             self.eyes.iter_mut().zip(self.config.cameras.iter().zip(self.config.camera_ids()))
@@ -168,7 +174,7 @@ impl Consensus {
     pub fn deadline(&self) -> Instant {
         let busy = self.eyes.iter().any(|eye| eye.objects_len() > 0);
         let wait: Duration = if busy { limits::RECHECK } else { limits::STEP_MAX };
-        self.now.after(wait)
+        self.stepped.after(wait)
     }
 
     /// The controller has taken over this fire: it is not said again, and its cooldown begins.
@@ -182,6 +188,18 @@ impl Consensus {
     #[must_use]
     pub fn verdict(&self, sector: SectorId) -> Verdict<'_> {
         self.sectors.get(sector.index()).map_or(Verdict::Clear, Watch::verdict)
+    }
+
+    /// Whether nobody votes and nothing burns: the time to change the configuration.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.sectors.iter().all(|sector| sector.verdict() == Verdict::Clear)
+    }
+
+    /// The number of the next fire: what a successor begins with.
+    #[must_use]
+    pub fn next_trigger(&self) -> TriggerId {
+        TriggerId(self.next_trigger)
     }
 
     /// Whether enough cameras of the sector see to confirm a fire.

@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use super::config::{Pace, Rules};
 use super::ids::{Class, ObjectId};
+use super::record::{Because, Miss, Predicate};
 use super::samples::Samples;
-use super::trace::{Because, Miss, Note, Predicate};
+use super::trace::Note;
 use crate::detection::BBox;
 use crate::time::Instant;
 
@@ -26,6 +27,8 @@ pub(super) struct Object {
     /// When it last gave a reason to vote of its own: growth, or its size.
     pub grew: Option<Instant>,
     pub vote: Option<Because>,
+    /// Its source said that it follows it no more.
+    pub ended: bool,
     pub note: Note,
     large: Option<Large>,
 }
@@ -49,6 +52,7 @@ impl Object {
             samples: Samples::default(),
             grew: None,
             vote: None,
+            ended: false,
             note: Note::default(),
             large: None,
         }
@@ -59,6 +63,7 @@ impl Object {
     pub fn sighted(&mut self, at: Instant, bbox: BBox, area: f32, rules: &Rules, pace: &Pace) {
         self.seen = at;
         self.bbox = bbox;
+        self.ended = false;
         if area <= rules.area_max {
             self.samples.push(at, area);
         }
@@ -77,7 +82,7 @@ impl Object {
     pub fn judge(&mut self, now: Instant, rules: &Rules, pace: &Pace) -> Result<Because, Miss> {
         self.samples.forget_before(earlier(now, rules.window));
         let unseen = now.since(self.seen);
-        if unseen > pace.lapse {
+        if self.ended || unseen > pace.lapse {
             return Err(Miss::seconds(Predicate::InView, unseen, pace.lapse));
         }
         if self.is_large(now, rules, pace) {
@@ -98,7 +103,7 @@ impl Object {
     /// Whether it is a fire that once voted and is still there. Keeps a confirmed fire alive,
     /// however long ago it grew (C12).
     pub fn stands(&self, now: Instant, pace: &Pace) -> bool {
-        self.grew.is_some() && now.since(self.seen) <= pace.lapse
+        !self.ended && self.grew.is_some() && now.since(self.seen) <= pace.lapse
     }
 
     fn is_large(&self, now: Instant, rules: &Rules, pace: &Pace) -> bool {

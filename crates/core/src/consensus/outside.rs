@@ -13,9 +13,9 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use super::config::{Boxes, Camera, Config, FrameSize, Origin};
-use super::eye::Observation;
 use super::ids::{CameraId, Class, OBJECT_NAME_BYTES_MAX, ObjectId, ObjectName};
-use super::trace::Miss;
+use super::observation::Observation;
+use super::record::Miss;
 use crate::detection::BBox;
 use crate::time::Instant;
 

@@ -1,13 +1,14 @@
 //! Cameras that watch the same ground: do enough of them agree, and what became of it.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::config::{Config, Rules, Sector, Smoke};
 use super::eye::Eye;
 use super::ids::{CameraId, ObjectId, SectorId, TriggerId, ZoneId};
 use super::limits::REPEAT;
-use super::trace::{Decision, Miss, Note, Predicate, Record, Sight, Trace, What};
+use super::record::{Decision, Miss, Record, Sight, What};
+use super::tally::Tally;
+use super::trace::{Note, Trace};
 use crate::time::Instant;
 
 /// A confirmed fire.
@@ -101,19 +102,6 @@ pub(super) struct Round<'a> {
     pub events: &'a mut Vec<Event>,
 }
 
-/// One count of all votes of a sector.
-struct Count {
-    seeing: usize,
-    fire: usize,
-    /// Cameras that see smoke and no fire, and all that see smoke.
-    smoke_only: usize,
-    smoke: usize,
-    /// Somebody sees a fire that had voted, or was blinded by one.
-    evidence: bool,
-    /// The longest time that one camera has voted without a pause.
-    longest: Duration,
-}
-
 impl Watch {
     pub fn new(id: SectorId) -> Self {
         Self {
@@ -144,9 +132,9 @@ impl Watch {
     pub fn step(&mut self, round: &mut Round) {
         let (now, rules) = (round.now, &round.config.rules);
         let Some(sector) = round.config.sectors.get(self.id.index()) else { return };
-        let count = count(now, sector, round.config, round.eyes);
+        let count = Tally::of(now, sector, round.config, round.eyes);
         self.supervise(&count, sector, round);
-        let agreed = agreement(&count, sector, rules);
+        let agreed = count.agreement(sector, rules);
         self.doubt = agreed.err().filter(|_| count.fire + count.smoke_only > 0);
         if let (Some(miss), Fire::Calm { .. }) = (self.doubt, &self.fire) {
             round.trace.miss(&mut self.note, Record::of_sector(now, self.id, What::Missed(miss)));
@@ -258,7 +246,7 @@ impl Watch {
     }
 
     /// Coverage and smoke: supervisory, whatever burns.
-    fn supervise(&mut self, count: &Count, sector: &Sector, round: &mut Round) {
+    fn supervise(&mut self, count: &Tally, sector: &Sector, round: &mut Round) {
         let (seeing, needed) = (count.seeing, sector.needed);
         let possible = seeing >= needed || (!round.settled && self.quorum);
         if possible != self.quorum {
@@ -285,55 +273,8 @@ impl Watch {
     }
 }
 
-fn note_evidence(trigger: &mut Trigger, now: Instant, count: &Count) {
+fn note_evidence(trigger: &mut Trigger, now: Instant, count: &Tally) {
     if count.evidence {
         trigger.evidence = now;
     }
-}
-
-fn count(now: Instant, sector: &Sector, config: &Config, eyes: &[Eye]) -> Count {
-    let rules = &config.rules;
-    let mut count =
-        Count { seeing: 0, fire: 0, smoke_only: 0, smoke: 0, evidence: false, longest: Duration::ZERO };
-    for id in &sector.cameras {
-        let (Some(eye), Some(camera)) = (eyes.get(id.index()), config.cameras.get(id.index())) else {
-            continue;
-        };
-        count.evidence |= eye.blinded_by_fire(now, camera.pace.lapse, rules.blind_hold);
-        if eye.sight(now, rules.camera_timeout) != Sight::Sees {
-            continue;
-        }
-        let ballot = eye.ballot();
-        count.seeing += 1;
-        count.evidence |= ballot.stands;
-        count.smoke += usize::from(ballot.smoke);
-        if ballot.fire {
-            count.fire += 1;
-            count.longest = count.longest.max(ballot.since.map_or(Duration::ZERO, |at| now.since(at)));
-        } else if ballot.smoke {
-            count.smoke_only += 1;
-        }
-    }
-    count
-}
-
-/// k of n. Smoke adds half votes at most, and never without fire; one camera alone must go on
-/// for a while.
-fn agreement(count: &Count, sector: &Sector, rules: &Rules) -> Result<usize, Miss> {
-    let halves = match rules.smoke {
-        Smoke::Half => count.fire * 2 + count.smoke_only,
-        Smoke::Ignore | Smoke::Alarm => count.fire * 2,
-    };
-    if count.fire == 0 {
-        return Err(Miss::count(Predicate::FireSeen, 0, 1));
-    }
-    if halves < sector.needed * 2 {
-        let mut miss = Miss::count(Predicate::Agreement, halves, sector.needed);
-        miss.measured /= 2.0;
-        return Err(miss);
-    }
-    if count.fire + count.smoke_only == 1 && count.longest < sector.single {
-        return Err(Miss::seconds(Predicate::Alone, count.longest, sector.single));
-    }
-    Ok(halves)
 }

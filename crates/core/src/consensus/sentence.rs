@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::config::Config;
-use super::trace::{Because, Decision, Miss, Predicate, Record, Sight, What};
+use super::record::{Because, Decision, Miss, Predicate, Record, Sight, What};
 use crate::time::Instant;
 
 /// A [`Record`] to be shown: when, who, what, and by how much it missed.
