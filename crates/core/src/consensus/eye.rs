@@ -27,6 +27,8 @@ pub(super) struct Ballot {
     pub stands: bool,
     /// Since when it votes fire without a pause, and sees.
     pub since: Option<Instant>,
+    /// From then to the last picture of what it votes for.
+    pub lasted: Duration,
 }
 
 #[derive(Debug)]
@@ -251,6 +253,7 @@ impl Eye {
             self.drop_object(now, old, trace);
         }
         let mut ballot = Ballot::default();
+        let mut voted = Instant(0);
         for object in &mut self.objects {
             let judged = object.judge(now, rules, &camera.pace);
             note(self.id, now, object, judged, trace);
@@ -258,6 +261,7 @@ impl Eye {
             match object.class {
                 Class::Fire => {
                     ballot.fire |= votes;
+                    voted = if votes { voted.max(object.seen) } else { voted };
                     if object.stands(now, &camera.pace) {
                         ballot.stands = true;
                         self.stood = self.stood.max(Some(object.seen));
@@ -267,7 +271,9 @@ impl Eye {
             }
         }
         if ballot.fire && self.sight(now, rules.camera_timeout) == Sight::Sees {
-            ballot.since = self.ballot.since.or(Some(now));
+            let since = self.ballot.since.unwrap_or(now);
+            ballot.since = Some(since);
+            ballot.lasted = voted.since(since);
         }
         self.ballot = ballot;
     }

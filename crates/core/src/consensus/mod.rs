@@ -148,12 +148,12 @@ impl Consensus {
         for (eye, (camera, id)) in
             self.eyes.iter_mut().zip(self.config.cameras.iter().zip(self.config.camera_ids()))
         {
-            eye.count(now, camera, &self.config.rules, &mut self.trace);
             if let Some(sight) = eye.new_sight(now, timeout) {
                 events.push(Event::Sight { camera: id, sight });
                 let what = What::Decided(Decision::Sight(sight));
                 self.trace.decided(Record::of_camera(now, id, None, what));
             }
+            eye.count(now, camera, &self.config.rules, &mut self.trace);
             eye.note_blind_vote(now, timeout, &mut self.trace);
         }
         let settled = now.since(self.started) > timeout;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::config::{Pace, Rules};
 use super::ids::{Class, ObjectId};
 use super::record::{Because, Miss, Predicate};
-use super::samples::Samples;
+use super::samples::{Samples, reaches};
 use super::trace::Note;
 use crate::detection::BBox;
 use crate::time::Instant;
@@ -123,8 +123,10 @@ impl Object {
         if growth.span < pace.span {
             return Err(Miss::seconds(Predicate::Span, growth.span, pace.span));
         }
-        if !growth.reaches(rules.growth_ratio) {
-            return Err(Miss::new(Predicate::Growth, growth.ratio, rules.growth_ratio.into()));
+        // Two things in turns may have the medians of growth; then the smaller is among the last (C3).
+        let ratio = if self.by_place { growth.least } else { growth.ratio };
+        if !reaches(ratio, rules.growth_ratio) {
+            return Err(Miss::new(Predicate::Growth, ratio, rules.growth_ratio.into()));
         }
         let by_place = if self.by_place { STEADY_BY_PLACE } else { 0.0 };
         let wanted = rules.growth_steady.max(by_place);

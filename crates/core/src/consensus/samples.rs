@@ -39,16 +39,16 @@ pub struct Samples {
 pub struct Growth {
     /// Last median over first median.
     pub ratio: f64,
+    /// The smallest of the last samples over the first median.
+    pub least: f64,
     /// From the first sample to the last.
     pub span: Duration,
 }
 
-impl Growth {
-    /// Inclusive (K7).
-    #[must_use]
-    pub fn reaches(&self, ratio: f32) -> bool {
-        self.ratio >= f64::from(ratio) * (1.0 - ROUNDING)
-    }
+/// Inclusive (K7).
+#[must_use]
+pub fn reaches(got: f64, ratio: f32) -> bool {
+    got >= f64::from(ratio) * (1.0 - ROUNDING)
 }
 
 impl Default for Samples {
@@ -103,9 +103,13 @@ impl Samples {
             return None;
         }
         let (early, late) = (self.median(0, w), self.median(self.len - w, w));
+        let least = (self.len - w..self.len).map(|i| self.get(i).area).fold(f32::INFINITY, f32::min);
         let span = self.get(self.len - 1).at.since(self.get(0).at);
         // An area of nothing is refused before it gets here, so there is no growth from nothing.
-        (early > 0.0).then(|| Growth { ratio: f64::from(late) / f64::from(early), span })
+        (early > 0.0).then(|| {
+            let over = |area: f32| f64::from(area) / f64::from(early);
+            Growth { ratio: over(late), least: over(least), span }
+        })
     }
 
     /// Share of the steps from one mean over `w` samples to the next that do not fall by more than

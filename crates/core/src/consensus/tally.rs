@@ -40,7 +40,7 @@ impl Tally {
             count.smoke += usize::from(ballot.smoke);
             if ballot.fire {
                 count.fire += 1;
-                count.longest = count.longest.max(ballot.since.map_or(Duration::ZERO, |at| now.since(at)));
+                count.longest = count.longest.max(ballot.lasted);
             } else if ballot.smoke {
                 count.smoke_only += 1;
             }

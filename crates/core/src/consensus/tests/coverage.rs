@@ -59,9 +59,10 @@ fn a_camera_that_does_not_see_does_not_vote() {
         assert_eq!(site.count(|e| *e == told), 1, "{fault:?} is told once");
         assert!(site.sentences().iter().any(|s| s.contains(fault.words())), "{fault:?}");
         // Good again: what it saw blind does not help it.
-        site.burn(4, &[0, 1]);
+        let on = |from: u32| move |s: u32| Vec::from([(0, 7, growing(from + s)), (1, 7, growing(from + s))]);
+        site.film(5, 1_000, on(10));
         assert_eq!(site.fires(), [], "{fault:?}");
-        site.burn(4, &[0, 1]);
+        site.film(1, 1_000, on(15));
         assert_eq!(site.fires().len(), 1, "{fault:?}");
     }
 }
