@@ -40,7 +40,8 @@ pub struct Demand {
     pub retained: bool,
 }
 
-/// What the ledger's keeper found after the start.
+/// What the ledger's keeper found before the start.
+#[expect(clippy::large_enum_variant, reason = "made once")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restored {
     /// There is none because the box is new.
@@ -67,7 +68,6 @@ pub enum Input {
     },
     /// Whether the lines, their read-back and the watchdog relay passed their test.
     SelfTest(bool),
-    Restored(Restored),
     /// The program is to end: everything off, in order.
     Shutdown,
 }
@@ -90,8 +90,8 @@ pub struct Status {
 /// One per box.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    plan: Plan,
-    state: State,
+    pub(super) plan: Plan,
+    pub(super) state: State,
     events: Events,
 }
 
@@ -100,15 +100,10 @@ pub struct Machine {
 const ROUNDS_MAX: usize = 12;
 
 impl Machine {
-    /// Boots. Nothing moves before contacts, self-test and ledger have come in.
+    /// Boots. Nothing moves before contacts and self-test have come in.
     #[must_use]
-    pub fn new(plan: Plan, now: Instant) -> Self {
-        let phase = Phase::Boot {
-            give_up_at: Some(now.after(plan.supervision.boot_max)),
-            quiet_until: None,
-            tested: None,
-            restored: false,
-        };
+    pub fn new(plan: Plan, found: Restored, now: Instant) -> Self {
+        let phase = Phase::Boot { give_up_at: now.after(plan.supervision.boot_max), quiet_until: None };
         let state = State {
             now,
             epoch: 0,
@@ -127,13 +122,15 @@ impl Machine {
             health_at: plan.health.map(|every| now.after(every)),
             leaving: false,
             ledger_lost: false,
-            self_test_bad: false,
+            self_tested: false,
             untrusted: 0,
             // What is pressed at the first look was not pressed for us.
             fire_button: true,
             reset_button: true,
         };
-        Self { plan, state, events: Events::new() }
+        let mut machine = Self { plan, state, events: Events::new() };
+        machine.restore(found);
+        machine
     }
 
     /// Takes one input in. Afterwards [`Machine::relays`] is to be written.
@@ -310,7 +307,6 @@ impl Machine {
             Input::Command(command) => self.command(command),
             Input::ReadBack { epoch, wrote, read } => self.read_back(epoch, wrote, read),
             Input::SelfTest(passed) => self.self_test(passed),
-            Input::Restored(restored) => self.restore(restored),
             Input::Shutdown => self.shut_down(),
         }
     }

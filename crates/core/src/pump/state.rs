@@ -19,8 +19,6 @@
 
 use core::time::Duration;
 
-use serde::Serialize;
-
 use super::alarm::Panel;
 use super::ledger::Ledger;
 use super::outputs::{Output, RelayImage};
@@ -28,111 +26,12 @@ use super::plan::{Drive, Plan};
 use super::sensors::Sensors;
 use crate::time::Instant;
 
-/// Why the pump runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    Fire,
-    /// The weekly run: the engine's own protection comes first.
-    Test,
-}
+mod lasting;
+mod visit;
+mod words;
 
-/// Who saw a fire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    Consensus,
-    Button,
-    Network,
-    /// An order, not a demand.
-    Order,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    MaxRuntime,
-    FireOff,
-    TestOver,
-    SelectorOff,
-    Shutdown,
-    /// Found after a restart.
-    Interrupted,
-}
-
-/// What latches. Only a person's reset leaves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(tag = "fault", rename_all = "snake_case")]
-pub enum Fault {
-    FailToStart,
-    /// Ninety seconds of cranking in ten minutes are spent.
-    OverCrank,
-    DryRun,
-    LowPressure,
-    LowTank,
-    Overspeed,
-    /// Oil or temperature, during a test.
-    EngineProtection,
-    /// It does not open.
-    MainValveStuck,
-    /// It is no longer open, and the engine runs.
-    MainValveLost,
-    StarterWelded,
-    WontStop,
-    EngineFoundRunning,
-    SelfTest,
-    CycleGap,
-    RefillFailed,
-    /// This program went round in circles.
-    Unsettled,
-    /// A relay that matters does not follow.
-    Relay {
-        output: Output,
-    },
-}
-
-impl Fault {
-    /// All but [`Fault::Relay`], in the order of the ledger's codes: append, never insert.
-    pub(super) const PLAIN: [Self; 16] = [
-        Self::FailToStart,
-        Self::OverCrank,
-        Self::DryRun,
-        Self::LowPressure,
-        Self::LowTank,
-        Self::Overspeed,
-        Self::EngineProtection,
-        Self::MainValveStuck,
-        Self::MainValveLost,
-        Self::StarterWelded,
-        Self::WontStop,
-        Self::EngineFoundRunning,
-        Self::SelfTest,
-        Self::CycleGap,
-        Self::RefillFailed,
-        Self::Unsettled,
-    ];
-}
-
-/// The names of spec 3.4, and those it lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum StateName {
-    Boot,
-    Idle,
-    Priming,
-    Starting,
-    Running,
-    ReducingRpm,
-    Stopping,
-    Refilling,
-    Cooldown,
-    LowPressure,
-    Error,
-    EmergencyStop,
-    Off,
-    Manual,
-    Leaving,
-}
+pub(super) use lasting::{Kill, Watch, Watches};
+pub use words::{Fault, Purpose, Source, StateName, StopReason};
 
 /// One run, from the first valve to the last turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,13 +80,6 @@ pub(super) enum Crank {
     },
 }
 
-/// The kill relay after a stop: a pulse, and another while the engine is seen to turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Kill {
-    pub on_until: Option<Instant>,
-    pub again_at: Option<Instant>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Standby {
     Off,
@@ -198,12 +90,10 @@ pub(super) enum Standby {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    /// Nothing moves before contacts, self-test and ledger are there.
+    /// Nothing moves before contacts and self-test are there.
     Boot {
-        give_up_at: Option<Instant>,
+        give_up_at: Instant,
         quiet_until: Option<Instant>,
-        tested: Option<bool>,
-        restored: bool,
     },
 
     // At rest.
@@ -284,68 +174,6 @@ pub(super) struct Waiting {
     pub until: Instant,
 }
 
-/// Something that counts only when it lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Watch(pub Option<Instant>);
-
-impl Watch {
-    /// Whether `is` has held for `long`.
-    pub fn holds(&mut self, now: Instant, is: bool, long: Duration) -> bool {
-        if !is {
-            self.0 = None;
-            return false;
-        }
-        let due = *self.0.get_or_insert(now.after(long));
-        if due <= now {
-            // Kept, so that it stays true, at a place in time that does not grow old.
-            self.0 = Some(Instant(0));
-        }
-        due <= now
-    }
-
-    pub const fn is_held(&self) -> bool {
-        matches!(self.0, Some(Instant(0)))
-    }
-}
-
-impl Kill {
-    pub fn begin(now: Instant, pulse: Option<Duration>) -> Self {
-        Self { on_until: pulse.map(|pulse| now.after(pulse)), again_at: None }
-    }
-
-    /// A pulse and a pause of the same length in turn, while it turns.
-    pub fn tick(self, now: Instant, pulse: Option<Duration>, turns: bool) -> Self {
-        let Some(pulse) = pulse else { return Self::default() };
-        match self {
-            Self { on_until: Some(until), .. } if until <= now => {
-                Self { on_until: None, again_at: Some(now.after(pulse)) }
-            }
-            Self { on_until: None, again_at: Some(at) } if at <= now => {
-                if turns {
-                    Self::begin(now, Some(pulse))
-                } else {
-                    Self::default()
-                }
-            }
-            Self { on_until: None, again_at: None } if turns => Self::begin(now, Some(pulse)),
-            waiting => waiting,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Watches {
-    pub flow_stuck: Watch,
-    pub low_tank: Watch,
-    pub engine_unasked: Watch,
-    pub valve_lost: Watch,
-    pub starter_welded: Watch,
-    pub relays: [Watch; Output::ALL.len()],
-    pub fire: Option<Instant>,
-    pub remind: Option<Instant>,
-    pub late_until: Option<Instant>,
-}
-
 /// Ids of orders carried out lately, newest first.
 pub(super) const RECENT_LEN: usize = 16;
 
@@ -371,7 +199,8 @@ pub(super) struct State {
     pub health_at: Option<Instant>,
     pub leaving: bool,
     pub ledger_lost: bool,
-    pub self_test_bad: bool,
+    /// Nothing is driven before.
+    pub self_tested: bool,
     /// Contacts that were said to be unknown.
     pub untrusted: u32,
     pub fire_button: bool,
@@ -502,5 +331,3 @@ fn ignition_with_starter(plan: &Plan) -> bool {
         Some(Drive::Electric) | None => false,
     }
 }
-
-mod visit;

@@ -9,28 +9,19 @@ use super::{Machine, Motion, Restored};
 
 impl Machine {
     pub(super) fn self_test(&mut self, passed: bool) {
-        if let Phase::Boot { tested, .. } = &mut self.state.phase {
-            *tested = Some(passed);
-        }
-        self.state.self_test_bad = !passed;
+        self.state.self_tested = passed;
         if !passed {
             self.fail(Fault::SelfTest);
         }
     }
 
     pub(super) fn restore(&mut self, found: Restored) {
-        let Phase::Boot { restored, .. } = &mut self.state.phase else { return };
-        if *restored {
-            return;
-        }
-        *restored = true;
         match found {
             Restored::Fresh => {}
             Restored::Found(ledger) => self.state.ledger = ledger,
             Restored::Lost => {
                 self.state.ledger = self.worst();
                 self.state.ledger_lost = true;
-                self.tell(Event::LedgerLost);
             }
         }
         self.forgotten();
@@ -61,10 +52,11 @@ impl Machine {
         let now = self.now();
         let is_settled = self.state.sensors.is_settled();
         let quiet = self.plan.supervision.boot_quiet;
-        let Phase::Boot { give_up_at, quiet_until, tested, restored } = &mut self.state.phase else {
+        let is_tested = self.state.self_tested;
+        let Phase::Boot { give_up_at, quiet_until } = &mut self.state.phase else {
             return false;
         };
-        if give_up_at.is_some_and(|at| at <= now) {
+        if *give_up_at <= now {
             self.fail(Fault::SelfTest);
             return true;
         }
@@ -73,16 +65,19 @@ impl Machine {
             return false;
         }
         let quiet_until = *quiet_until.get_or_insert(now.after(quiet));
-        if quiet_until > now || tested.is_none() || !*restored {
+        if quiet_until > now || !is_tested {
             return false;
         }
         self.booted();
         true
     }
 
-    /// Contacts, self-test and ledger are there.
+    /// Contacts and self-test are there.
     fn booted(&mut self) {
         let ledger = self.state.ledger;
+        if self.state.ledger_lost {
+            self.tell(Event::LedgerLost);
+        }
         if self.see(Sensor::EmergencyStop).may_be() {
             self.stop_at_once();
         } else if self.motion() == Motion::Moving && self.plan.has_pump() && !self.is_manual() {

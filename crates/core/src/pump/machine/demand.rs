@@ -116,7 +116,7 @@ impl Machine {
     }
 
     /// Everything that must be true before water is moved. `bypass`: by an order that may.
-    pub(super) fn may_start(&self, pump: &Pump, bypass: bool) -> Result<(), Refusal> {
+    pub(in crate::pump) fn may_start(&self, pump: &Pump, bypass: bool) -> Result<(), Refusal> {
         let s = &self.state;
         let refuse = |is: bool, why: Refusal| if is { Err(why) } else { Ok(()) };
         refuse(!self.is_auto() || s.leaving, Refusal::NotAuto)?;

@@ -44,7 +44,8 @@ impl Machine {
         self.go(Phase::Stopping {
             why,
             ran,
-            until: now.after(pulse.unwrap_or_default()),
+            // Without a pulse it coasts.
+            until: now.after(pulse.unwrap_or(pump.stopping.spin_down)),
             give_up_at: now.after(pump.stopping.stop_max),
             kill: Kill::begin(now, pulse),
         });
@@ -109,7 +110,7 @@ impl Machine {
         let now = self.now();
         let pump = self.pump();
         // Without a self-test nothing is driven, not even to stop.
-        let pulse = pump.and_then(|pump| pump.stopping.kill).filter(|_| cause != Fault::SelfTest);
+        let pulse = pump.and_then(|pump| pump.stopping.kill).filter(|_| self.state.self_tested);
         if cause != Fault::SelfTest {
             self.state.ledger.fault = Some(cause);
         }
@@ -171,7 +172,7 @@ impl Machine {
     }
 
     fn keep_killing(&self, kill: Kill) -> Kill {
-        let pulse = self.pump().and_then(|pump| pump.stopping.kill).filter(|_| !self.state.self_test_bad);
+        let pulse = self.pump().and_then(|pump| pump.stopping.kill).filter(|_| self.state.self_tested);
         kill.tick(self.now(), pulse, self.motion() == Motion::Moving)
     }
 

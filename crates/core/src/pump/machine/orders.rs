@@ -217,7 +217,7 @@ impl Machine {
         match cause {
             Fault::Overspeed => self.see(Sensor::Overspeed).may_be(),
             Fault::StarterWelded => self.see(Sensor::StarterClosed).may_be(),
-            Fault::SelfTest => self.state.self_test_bad,
+            Fault::SelfTest => !self.state.self_tested,
             Fault::Relay { output } => self.is_mismatched(output),
             Fault::MainValveStuck => self.is_mismatched(Output::MainValve),
             Fault::EngineProtection => self.see_yes(Sensor::OilLow) || self.see_yes(Sensor::TempHigh),

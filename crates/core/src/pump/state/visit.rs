@@ -44,7 +44,7 @@ impl Phase {
     pub fn visit(&mut self, f: Each<'_>) {
         match self {
             Self::Boot { give_up_at, quiet_until, .. } => {
-                give_up_at.iter_mut().for_each(|at| f("boot_gives_up", at));
+                f("boot_gives_up", give_up_at);
                 quiet_until.iter_mut().for_each(|at| f("boot_quiet", at));
             }
             Self::Idle | Self::Standby(_) => {}
