@@ -307,7 +307,8 @@ fn note(
     let record = |what| Record::of_camera(now, camera, Some(object.id), what);
     let before = object.vote;
     match judged {
-        Ok(because) if before != Some(because) => {
+        // Growing or kept: it votes. Whoever flickers between them would fill the ring with that.
+        Ok(because) if before.is_none() => {
             trace.decided(record(What::Decided(Decision::VoteGiven(because))));
         }
         Ok(_) => {}

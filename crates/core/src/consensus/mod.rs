@@ -28,7 +28,7 @@ mod observation;
 pub mod outside;
 pub mod raw;
 mod record;
-pub mod samples;
+mod samples;
 mod sector;
 mod sentence;
 mod tally;
@@ -172,7 +172,7 @@ impl Consensus {
     /// When [`Self::step`] must be called next, whatever comes in until then.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        let busy = self.eyes.iter().any(|eye| eye.objects_len() > 0);
+        let busy = !self.is_calm() || self.eyes.iter().any(|eye| eye.objects_len() > 0);
         let wait: Duration = if busy { limits::RECHECK } else { limits::STEP_MAX };
         self.stepped.after(wait)
     }
@@ -256,4 +256,10 @@ impl Consensus {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "small positive numbers"
+)]
 mod tests;

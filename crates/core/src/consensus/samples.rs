@@ -11,6 +11,8 @@ use crate::time::Instant;
 
 /// Samples kept per object.
 pub const LEN_MAX: usize = 64;
+/// Most samples that a median is taken of.
+pub const W_MAX: usize = 10;
 /// Distance below which samples are averaged, to begin with.
 const SPACING: Duration = Duration::from_millis(100);
 /// Rounding of two areas must not decide: at a ratio of 1.2, .010 to .012 is growth (K7).
@@ -63,11 +65,6 @@ impl Samples {
         self.len
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// `at` must not lie before the last sample's; it would count as that one's.
     pub fn push(&mut self, at: Instant, area: f32) {
         let spacing = self.spacing;
@@ -99,7 +96,7 @@ impl Samples {
     /// Spec 2.4: the medians of the first and of the last `w` samples. `None`: fewer than 2 `w`.
     #[must_use]
     pub fn growth(&self, w: usize) -> Option<Growth> {
-        if w == 0 || w > super::limits::SAMPLES_MAX as usize || self.len < w * 2 {
+        if w == 0 || w > W_MAX || self.len < w * 2 {
             return None;
         }
         let (early, late) = (self.median(0, w), self.median(self.len - w, w));
@@ -128,7 +125,7 @@ impl Samples {
     }
 
     fn median(&self, from: usize, w: usize) -> f32 {
-        let mut areas = [0.0f32; super::limits::SAMPLES_MAX as usize];
+        let mut areas = [0.0f32; W_MAX];
         let areas = &mut areas[..w];
         for (i, area) in areas.iter_mut().enumerate() {
             *area = self.get(from + i).area;

@@ -181,7 +181,11 @@ impl Watch {
                 let same = trigger.id == id;
                 (Fire::Burning { trigger, acknowledged, heartbeat }, same)
             }
-            Fire::Announced { .. } | Fire::Calm { .. } => (fire, false),
+            Fire::Calm { last } => {
+                let same = last.as_ref().is_some_and(|(trigger, _)| trigger.id == id);
+                (Fire::Calm { last }, same)
+            }
+            Fire::Announced { .. } => (fire, false),
         };
         self.fire = fire;
         taken

@@ -71,7 +71,7 @@ impl Trace {
             old.until = record.at;
             old.times = old.times.saturating_add(1);
             if let What::Missed(best) = &mut old.what
-                && !(best.distance() <= miss.distance())
+                && (miss.distance() < best.distance() || best.distance().is_nan())
             {
                 *best = miss;
             }

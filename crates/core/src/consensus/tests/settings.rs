@@ -17,6 +17,7 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!((rules.confidence, rules.area_min, rules.area_max), (0.7, 0.001, 0.8));
     assert_eq!((rules.growth_ratio, config.cameras[0].pace.samples), (1.2, 3));
     assert_eq!(rules.camera_timeout.as_secs(), 60);
+    assert_eq!(usize::try_from(limits::SAMPLES_MAX), Ok(super::super::samples::W_MAX));
     assert_eq!((config.sectors.len(), config.sectors[0].needed, config.sectors[0].cameras.len()), (1, 2, 3));
     assert_eq!(config.sectors[0].name, "site");
     assert_eq!(config.camera_of_source(2), config.camera_named("cam2"));
