@@ -32,6 +32,8 @@ pub struct Ledger {
     pub(super) refilling: Budget,
     /// The run in hand, or the one that was cut off: how long it has lasted.
     pub(super) unfinished: Option<Duration>,
+    /// Its engine was on: what the last record could not know is still to be added.
+    pub(super) engine_on: bool,
     pub(super) fault: Option<Fault>,
     pub(super) stopped: bool,
     /// Uptime since the last weekly test.

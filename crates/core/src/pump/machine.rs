@@ -358,6 +358,7 @@ impl Machine {
     fn go(&mut self, phase: Phase) {
         let (from, to) = (self.state.phase.name(), phase.name());
         self.state.phase = phase;
+        self.state.ledger.engine_on = phase.engine().is_some();
         if from != to {
             self.tell(Event::StateChanged { from, to });
             self.events.persist();

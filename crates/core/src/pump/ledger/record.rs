@@ -13,6 +13,7 @@ pub const LEDGER_BYTES: usize = 4 + 2 + 2 + 8 + 8 + 4 + 8 + 8 + 6 * 4 + 2 * PIEC
 const MAGIC: [u8; 4] = *b"vgpl";
 const VERSION: u16 = 1;
 const STOPPED: u8 = 1;
+const ENGINE_ON: u8 = 2;
 const NO_RUN: u64 = u64::MAX;
 
 /// Why bytes are no ledger.
@@ -35,7 +36,9 @@ impl Ledger {
         let mut to = Writer { bytes: [0; LEDGER_BYTES], at: 0 };
         to.put(&MAGIC);
         to.put(&VERSION.to_le_bytes());
-        to.put(&[if self.stopped { STOPPED } else { 0 }, 0]);
+        let stopped = if self.stopped { STOPPED } else { 0 };
+        let engine_on = if self.engine_on { ENGINE_ON } else { 0 };
+        to.put(&[stopped | engine_on, 0]);
         to.put(&ms(self.refill_owed).to_le_bytes());
         to.put(&ms(self.run_total).to_le_bytes());
         to.put(&self.runs.to_le_bytes());
@@ -73,7 +76,7 @@ impl Ledger {
             return Err(LedgerError::Version(version));
         }
         let [flags, spare] = from.take()?;
-        if flags & !STOPPED != 0 || spare != 0 {
+        if flags & !(STOPPED | ENGINE_ON) != 0 || spare != 0 {
             return Err(LedgerError::Content);
         }
         let refill_owed = Duration::from_millis(u64::from_le_bytes(from.take()?));
@@ -90,6 +93,7 @@ impl Ledger {
             unfinished: (unfinished != NO_RUN).then(|| Duration::from_millis(unfinished)),
             fault,
             stopped: flags & STOPPED != 0,
+            engine_on: flags & ENGINE_ON != 0,
             since_test,
             ..Self::default()
         };

@@ -28,9 +28,13 @@ impl Machine {
     }
 
     /// What the last checkpoint could not know: the run went on for up to one more interval.
+    /// Added once, however often the box starts before it comes to rest.
     fn forgotten(&mut self) {
         let Some(pump) = self.pump() else { return };
         let Some(ran) = self.state.ledger.unfinished else { return };
+        if !core::mem::take(&mut self.state.ledger.engine_on) {
+            return;
+        }
         let more = pump.limits.checkpoint_run;
         self.state.ledger.unfinished = Some(ran.saturating_add(more));
         self.state.ledger.run_total = self.state.ledger.run_total.saturating_add(more);

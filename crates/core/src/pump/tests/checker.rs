@@ -192,8 +192,8 @@ pub fn may_follow(from: StateName, to: StateName) -> bool {
         S::Idle | S::Refilling | S::Cooldown | S::Off | S::Manual | S::Leaving => {
             rest.contains(&to) || to == S::Priming
         }
-        S::Priming => [S::Starting, S::Running, S::Stopping, S::Manual].contains(&to),
-        S::Starting => [S::Running, S::Stopping, S::Manual].contains(&to),
+        S::Priming => [S::Starting, S::Running, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
+        S::Starting => [S::Running, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
         S::Running => [S::Starting, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
         S::ReducingRpm => [S::Running, S::Stopping, S::Manual].contains(&to),
         S::Stopping => rest.contains(&to) || to == S::Priming,

@@ -11,7 +11,7 @@ extern crate std;
 
 use core::time::Duration;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::vec::Vec;
 use std::{format, println};
 
@@ -340,6 +340,9 @@ impl Explorer {
                 }
             }
             assert!(seen.len() <= states_max, "more than {states_max} states");
+            if std::env::var_os("EXPLORER_LEVELS").is_some() {
+                println!("{} states, {} new", seen.len(), next_level.len());
+            }
             level = next_level;
         }
         Found { states: seen.len(), steps, violation: None }
@@ -372,14 +375,53 @@ fn fire_persisting() -> super::super::Demand {
     super::super::Demand { persists: true, ..fire(1) }
 }
 
-/// Two independent hashes stand for a state.
+/// 128 bits stand for a state; two of a few million never share them by chance.
 fn key(world: &World) -> u128 {
-    let mut a = DefaultHasher::new();
-    world.hash(&mut a);
-    let mut b = DefaultHasher::new();
-    0x5eed_u16.hash(&mut b);
-    world.hash(&mut b);
-    u128::from(a.finish()) << 64 | u128::from(b.finish())
+    let mut words = Words(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344);
+    world.hash(&mut words);
+    u128::from(words.0) << 64 | u128::from(words.1)
+}
+
+/// Fast over long states of small words.
+struct Words(u64, u64);
+
+impl Hasher for Words {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        self.1 = (self.1 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u64(u64::from(n));
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.write_u64(u64::from(n));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write_u64(u64::from(n));
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.write_u64(n.unsigned_abs() as u64);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write_u64(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A moment as its distance from now. What is past is past.

@@ -15,8 +15,14 @@ pub const fn s(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// A float brings the refill valve with it.
 pub fn engine(sensors: &[Sensor]) -> Plan {
-    let outputs = RelayImage::read_back(|o| !matches!(o, Output::Contactor | Output::Strobe));
+    let refills = sensors.contains(&Sensor::FloatHigh);
+    let outputs = RelayImage::read_back(|o| match o {
+        Output::RefillValve => refills,
+        Output::Contactor | Output::Strobe => false,
+        _ => true,
+    });
     let cranking = Cranking {
         crank: s(2),
         rest: s(1),
@@ -24,7 +30,7 @@ pub fn engine(sensors: &[Sensor]) -> Plan {
         turn_max: s(1),
         ignition_with_starter: true,
         budget: s(4),
-        window: s(6),
+        window: s(3),
         bar: s(1),
     };
     plan(sensors, outputs, Drive::Engine(cranking))
@@ -43,14 +49,20 @@ fn plan(sensors: &[Sensor], outputs: RelayImage, drive: Drive) -> Plan {
         opening: Opening { wait: s(1), travel_max: s(2), lost_max: s(1), manual_max: s(2) },
         priming: is_engine.then_some(s(2)),
         throttle: is_engine.then_some(Throttle { lead: s(1), down: s(1) }),
-        refill: Some(Refill { per_mille: 1000, cycle_max: s(3), budget: s(6), window: s(8), dwell: s(1) }),
+        refill: outputs.is_on(Output::RefillValve).then_some(Refill {
+            per_mille: 1000,
+            cycle_max: s(2),
+            budget: s(3),
+            window: s(4),
+            dwell: s(1),
+        }),
         limits: Limits {
             run_max: s(4),
             fire_off: s(3),
             off_min: s(1),
             cooldown: s(1),
             starts_max: 2,
-            starts_window: s(6),
+            starts_window: s(3),
             test: s(2),
             test_every: s(1000),
             checkpoint_run: s(1),
