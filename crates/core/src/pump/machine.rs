@@ -181,11 +181,20 @@ impl Machine {
     pub fn deadline(&self) -> Option<(Instant, &'static str)> {
         let mut state = self.state;
         let mut next: Option<(Instant, &'static str)> = None;
-        state.visit(&mut |name, at| {
+        let mut look = |name, at: &mut Instant| {
             if *at > self.state.now && next.is_none_or(|(first, _)| *at < first) {
                 next = Some((*at, name));
             }
-        });
+        };
+        state.visit(&mut look);
+        // What is metered ends when it is used up.
+        if let (Tap::Open, Some(refill)) = (state.tap, self.plan.pump.and_then(|pump| pump.refill)) {
+            let budget = refill.budget.saturating_sub(state.ledger.refilling.spent());
+            look("refill_budget_spent", &mut self.state.now.after(budget));
+            if matches!(state.phase, Phase::Refilling { .. }) {
+                look("refill_paid", &mut self.state.now.after(state.ledger.refill_owed));
+            }
+        }
         next
     }
 

@@ -87,7 +87,7 @@ fn the_next_deadline_is_always_named_and_never_past() {
             break;
         }
     }
-    for name in ["crank", "crank_over", "primed", "rpm_reduction", "throttled_down", "kill_over"] {
+    for name in ["crank", "crank_over", "primed", "rpm_reduction", "max_runtime", "stopped"] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
 }

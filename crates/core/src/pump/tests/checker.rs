@@ -183,8 +183,7 @@ fn deadlines(machine: &Machine, state: StateName) {
 pub fn may_follow(from: StateName, to: StateName) -> bool {
     use StateName as S;
     if from == to || matches!(to, S::Error | S::LowPressure | S::EmergencyStop) {
-        return !matches!((from, to), (S::EmergencyStop, S::Error | S::LowPressure))
-            || from == S::EmergencyStop;
+        return true;
     }
     let rest = [S::Idle, S::Refilling, S::Cooldown, S::Off, S::Manual, S::Leaving];
     match from {

@@ -345,6 +345,7 @@ fn h24_triggers_leave_nothing_behind() {
         state.visit(&mut |_, _| n += 1);
         n
     };
+    rig.demand();
     let before = moments(&rig);
     for id in 0..1000 {
         rig.input(Input::Demand(fire(id)));
@@ -399,7 +400,10 @@ fn h27_a_shaft_that_does_not_turn_ends_the_attempt_after_three_seconds() {
 
 #[test]
 fn h27_a_stalled_engine_is_cranked_again_with_what_attempts_are_left() {
-    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::EngineRun]));
+    let mut rig = Rig::engine(|raw| {
+        fit(raw, &[Sensor::EngineRun]);
+        raw.timings.fire_off_s = Some(14_400.0);
+    });
     rig.demand();
     rig.run(4.0);
     rig.set(Sensor::EngineRun, Reading::Active);

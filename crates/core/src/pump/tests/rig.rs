@@ -15,6 +15,9 @@ use crate::time::Instant;
 /// As the owner thread of the real program does it.
 pub const CYCLE: Duration = Duration::from_millis(100);
 
+/// What the clock says when the program starts.
+const POWER_ON: Instant = Instant(7_000_000_000);
+
 pub struct Rig {
     pub machine: Machine,
     pub checker: Checker,
@@ -74,7 +77,7 @@ impl Rig {
     }
 
     pub fn unbooted(plan: Plan, found: Restored) -> Self {
-        let now = Instant(7_000_000_000);
+        let now = POWER_ON;
         let mut image = SensorImage::QUIET;
         for sensor in [Sensor::SelectorAuto, Sensor::ValveClosed] {
             image = image.with(sensor, Reading::Active);
@@ -213,8 +216,7 @@ impl Rig {
 
     /// The power goes; what was written down remains.
     pub fn power_cut(&self, plan: Plan) -> Self {
-        let now = Instant(1_000_000);
-        let ledger = Ledger::from_bytes(&self.record, now).expect("a record");
+        let ledger = Ledger::from_bytes(&self.record, POWER_ON).expect("a record");
         let mut rig = Self::unbooted(plan, Restored::Found(ledger));
         rig.image = self.image;
         rig
