@@ -109,8 +109,10 @@ impl Machine {
         }
         let now = self.now();
         let pump = self.pump();
-        // Without a self-test nothing is driven, not even to stop.
-        let pulse = pump.and_then(|pump| pump.stopping.kill).filter(|_| self.state.self_tested);
+        // Before a self-test nothing is driven, not even to stop.
+        let is_booting = matches!(self.state.phase, Phase::Boot { .. });
+        let may_drive = !is_booting || self.state.self_tested;
+        let pulse = pump.and_then(|pump| pump.stopping.kill).filter(|_| may_drive);
         if cause != Fault::SelfTest {
             self.state.ledger.fault = Some(cause);
         }
@@ -171,9 +173,12 @@ impl Machine {
         false
     }
 
+    /// A pulse that has begun is finished; another is begun only with lines that are known
+    /// to be good.
     fn keep_killing(&self, kill: Kill) -> Kill {
-        let pulse = self.pump().and_then(|pump| pump.stopping.kill).filter(|_| self.state.self_tested);
-        kill.tick(self.now(), pulse, self.motion() == Motion::Moving)
+        let pulse = self.pump().and_then(|pump| pump.stopping.kill);
+        let turns = self.motion() == Motion::Moving && self.state.self_tested;
+        kill.tick(self.now(), pulse, turns)
     }
 
     // MAN - OFF - AUTO.

@@ -219,6 +219,7 @@ impl Rig {
         let ledger = Ledger::from_bytes(&self.record, POWER_ON).expect("a record");
         let mut rig = Self::unbooted(plan, Restored::Found(ledger));
         rig.image = self.image;
+        rig.record.clone_from(&self.record);
         rig
     }
 }
