@@ -45,6 +45,7 @@ pub(super) struct Eye {
     stood: Option<Instant>,
     unnamed: u32,
     notes: [Note; PREDICATES],
+    refused: Note,
 }
 
 impl Eye {
@@ -60,6 +61,7 @@ impl Eye {
             stood: None,
             unnamed: 0,
             notes: [Note::default(); PREDICATES],
+            refused: Note::default(),
         }
     }
 
@@ -276,6 +278,11 @@ impl Eye {
             ballot.lasted = voted.since(since);
         }
         self.ballot = ballot;
+    }
+
+    /// Somebody spoke for this camera, and was not understood or not allowed to.
+    pub fn refused(&mut self, now: Instant, reason: &'static str, trace: &mut Trace) {
+        trace.miss(&mut self.refused, Record::of_camera(now, self.id, None, What::Refused(reason)));
     }
 
     /// A vote that nobody counts because the camera does not see: worth knowing.

@@ -126,15 +126,22 @@ impl Consensus {
         retained: bool,
     ) -> Result<(), outside::Refusal> {
         let now = self.tell(now);
-        match outside::read(&self.config, now, form, payload, retained)? {
-            outside::Message::Seen(seen) => self.observe(now, &seen).map_err(outside::Refusal::Missed),
-            outside::Message::Ended { camera, object } => {
+        let mut of = None;
+        match outside::read_of(&self.config, now, form, payload, retained, &mut of) {
+            Ok(outside::Message::Seen(seen)) => self.observe(now, &seen).map_err(outside::Refusal::Missed),
+            Ok(outside::Message::Ended { camera, object }) => {
                 self.ended(now, camera, object);
                 Ok(())
             }
-            outside::Message::Alive(camera) => {
+            Ok(outside::Message::Alive(camera)) => {
                 self.seen(now, camera, Health::GOOD);
                 Ok(())
+            }
+            Err(refusal) => {
+                if let Some(eye) = of.and_then(|camera| self.eyes.get_mut(camera.index())) {
+                    eye.refused(now, refusal.reason(), &mut self.trace);
+                }
+                Err(refusal)
             }
         }
     }

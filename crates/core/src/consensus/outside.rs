@@ -149,6 +149,35 @@ struct After<'a> {
     id: Field<'a>,
 }
 
+impl Refusal {
+    /// The reason without the sender's words, for the trace.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Retained => "retained, so nobody knows how old it is",
+            Self::TooLarge { .. } => "too large",
+            Self::Unreadable { .. } => "no JSON object",
+            Self::NoCamera | Self::UnknownCamera { .. } => "no camera of the configuration",
+            Self::OwnCamera { .. } => "this camera is a stream of this box, nobody else can speak for it",
+            Self::OtherLabel { .. } => "neither fire nor smoke",
+            Self::Missing { field } | Self::NotA { field, .. } => field_reason(field),
+            Self::BadBox => "its box is not four numbers",
+            Self::LooksLikeSize => "its box looks like left, top, width, height; `boxes` is set to corners",
+            Self::NoFrameSize => "its box is in pixels, but width and height of the camera are not set",
+            Self::BadObject => "its object id is too long or unprintable",
+            Self::Missed(miss) => miss.predicate.name(),
+        }
+    }
+}
+
+fn field_reason(field: &str) -> &'static str {
+    match field {
+        "box" => "its box is missing",
+        "confidence" | "top_score" => "its confidence is missing or no number",
+        _ => "a field is missing or of a wrong type",
+    }
+}
+
 /// Reads a message that arrived at `now`.
 pub fn read(
     config: &Config,
@@ -157,6 +186,21 @@ pub fn read(
     payload: &[u8],
     retained: bool,
 ) -> Result<Message, Refusal> {
+    read_of(config, now, form, payload, retained, &mut None)
+}
+
+/// Like [`read`]; `of` becomes the camera that the message speaks of, refused or not.
+pub(super) fn read_of(
+    config: &Config,
+    now: Instant,
+    form: Form,
+    payload: &[u8],
+    retained: bool,
+    of: &mut Option<CameraId>,
+) -> Result<Message, Refusal> {
+    if let Form::Detection { camera: Some(name) } = form {
+        *of = config.camera_named(name);
+    }
     if retained {
         return Err(Refusal::Retained);
     }
@@ -164,11 +208,11 @@ pub fn read(
         return Err(Refusal::TooLarge { got: payload.len() });
     }
     match form {
-        Form::Detection { camera } => detection(config, now, camera, parsed(payload)?),
-        Form::Frigate => frigate(config, now, parsed(payload)?),
+        Form::Detection { camera } => detection(config, now, camera, parsed(payload)?, of),
+        Form::Frigate => frigate(config, now, parsed(payload)?, of),
         Form::Telemetry => {
             let telemetry: Detection = parsed(payload)?;
-            let (id, _) = camera(config, &telemetry.camera_id.name()?.unwrap_or_default())?;
+            let (id, _) = camera(config, &telemetry.camera_id.name()?.unwrap_or_default(), of)?;
             Ok(Message::Alive(id))
         }
     }
@@ -187,12 +231,13 @@ fn detection(
     now: Instant,
     topic: Option<&str>,
     said: Detection,
+    of: &mut Option<CameraId>,
 ) -> Result<Message, Refusal> {
     let name = match topic {
         Some(camera) => Cow::Borrowed(camera),
         None => said.camera_id.name()?.unwrap_or_default(),
     };
-    let (id, camera) = camera(config, &name)?;
+    let (id, camera) = camera(config, &name, of)?;
     // The topic says fire already; a label may say otherwise.
     let class = match said.label.text("label")?.or(said.class.text("class")?) {
         Some(label) => class(&label)?,
@@ -205,10 +250,15 @@ fn detection(
     Ok(Message::Seen(Observation { camera: id, object, class, confidence, bbox, frame, captured: now }))
 }
 
-fn frigate(config: &Config, now: Instant, event: Frigate) -> Result<Message, Refusal> {
+fn frigate(
+    config: &Config,
+    now: Instant,
+    event: Frigate,
+    of: &mut Option<CameraId>,
+) -> Result<Message, Refusal> {
     let after = event.after.ok_or(Refusal::Missing { field: "after" })?;
     let class = class(&after.label.text("label")?.ok_or(Refusal::Missing { field: "label" })?)?;
-    let (id, camera) = camera(config, &after.camera.name()?.unwrap_or_default())?;
+    let (id, camera) = camera(config, &after.camera.name()?.unwrap_or_default(), of)?;
     let object = object(&after.id)?;
     if let (Some(object), Some("end")) = (object, event.kind.text("type")?.as_deref()) {
         return Ok(Message::Ended { camera: id, object });
@@ -220,11 +270,16 @@ fn frigate(config: &Config, now: Instant, event: Frigate) -> Result<Message, Ref
 }
 
 /// Only cameras of the configuration exist, and only outside ones may be spoken for.
-fn camera<'c>(config: &'c Config, name: &str) -> Result<(CameraId, &'c Camera), Refusal> {
+fn camera<'c>(
+    config: &'c Config,
+    name: &str,
+    of: &mut Option<CameraId>,
+) -> Result<(CameraId, &'c Camera), Refusal> {
     if name.is_empty() || name == "unknown" {
         return Err(Refusal::NoCamera);
     }
     let id = config.camera_named(name).ok_or_else(|| Refusal::UnknownCamera { got: shown(name) })?;
+    *of = Some(id);
     match config.cameras.get(id.index()) {
         Some(camera) if matches!(camera.origin, Origin::Outside { .. }) => Ok((id, camera)),
         Some(_) | None => Err(Refusal::OwnCamera { got: shown(name) }),

@@ -22,6 +22,8 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum What {
     Missed(Miss),
+    /// A message from outside was refused: the reason, without the sender's own words.
+    Refused(&'static str),
     Decided(Decision),
 }
 
@@ -71,6 +73,32 @@ pub enum Predicate {
     Alone,
     /// At least one camera sees fire, not only smoke.
     FireSeen,
+}
+
+impl Predicate {
+    /// For programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Age => "age",
+            Self::Order => "order",
+            Self::Confidence => "confidence",
+            Self::Box => "box",
+            Self::AreaMin => "area_min",
+            Self::AreaMax => "area_max",
+            Self::Room => "room",
+            Self::Samples => "samples",
+            Self::Span => "span",
+            Self::Growth => "growth",
+            Self::Steady => "steady",
+            Self::InView => "in_view",
+            Self::Kept => "kept",
+            Self::Seeing => "seeing",
+            Self::Agreement => "agreement",
+            Self::Alone => "alone",
+            Self::FireSeen => "fire_seen",
+        }
+    }
 }
 
 /// How many predicates there are.
@@ -148,6 +176,17 @@ impl Miss {
     /// How far from holding.
     pub(super) fn distance(&self) -> f64 {
         (self.measured - self.wanted).abs()
+    }
+}
+
+impl What {
+    /// Whether it is the same going on, with other numbers.
+    pub(super) fn goes_on_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Missed(one), Self::Missed(other)) => one.predicate == other.predicate,
+            (Self::Refused(one), Self::Refused(other)) => one == other,
+            (Self::Missed(_) | Self::Refused(_) | Self::Decided(_), _) => false,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ impl fmt::Display for Sentence<'_> {
         }
         match &record.what {
             What::Missed(miss) => write!(f, ": {miss}"),
+            What::Refused(reason) => write!(f, ": a message of it was refused: {reason}"),
             What::Decided(decision) => write!(f, ": {decision}"),
         }
     }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::config::Config;
 use super::ids::{CameraId, SectorId};
-use super::record::{Predicate, Record, What};
+use super::record::{Record, What};
 use crate::time::Instant;
 
 /// Records kept per camera.
@@ -23,7 +23,7 @@ const NEW_PER_SECOND_MAX: u32 = 8;
 
 /// Where a miss that goes on is recorded.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Note(Option<(u64, Predicate)>);
+pub(super) struct Note(Option<u64>);
 
 #[derive(Debug)]
 pub(super) struct Trace {
@@ -59,26 +59,23 @@ impl Trace {
         self.suppressed
     }
 
-    /// A predicate did not hold; the same one again is counted in the record that `note` knows.
+    /// Something did not hold; the same again is counted in the record that `note` knows.
     pub fn miss(&mut self, note: &mut Note, record: Record) {
-        let What::Missed(miss) = record.what else { return };
         let Some(ring) = self.ring(&record) else { return };
-        if let Some((number, predicate)) = note.0
-            && predicate == miss.predicate
-            && let Some(old) = ring.get_mut(number)
+        if let Some(old) = note.0.and_then(|number| ring.get_mut(number))
+            && old.what.goes_on_as(&record.what)
             && record.at.since(old.at) < COALESCE
         {
             old.until = record.at;
             old.times = old.times.saturating_add(1);
-            if let What::Missed(best) = &mut old.what
+            if let (What::Missed(best), What::Missed(miss)) = (&mut old.what, &record.what)
                 && (miss.distance() < best.distance() || best.distance().is_nan())
             {
-                *best = miss;
+                *best = *miss;
+                old.object = record.object;
             }
-            return;
-        }
-        if ring.misses.take(record.at) {
-            *note = Note(Some((ring.push(record), miss.predicate)));
+        } else if ring.misses.take(record.at) {
+            *note = Note(Some(ring.push(record)));
         } else {
             self.suppressed = self.suppressed.saturating_add(1);
         }

@@ -128,7 +128,7 @@ fn every_record_has_a_sentence() {
     assert_eq!(predicates.len(), super::super::record::PREDICATES);
     let mut sentences: Vec<String> = Vec::new();
     for predicate in predicates {
-        sentences.push(format!("{}", Miss::new(predicate, 1.5, 2.5)));
+        sentences.push(format!("{} ({})", Miss::new(predicate, 1.5, 2.5), predicate.name()));
     }
     let (trigger, seeing, needed) = (TriggerId(7), 1, 2);
     for decision in [
@@ -165,4 +165,30 @@ fn every_record_has_a_sentence() {
     sentences.sort();
     sentences.dedup();
     assert_eq!(sentences.len(), count, "each says something of its own");
+}
+
+/// What an outside camera said and was not understood is told where one asks for that camera.
+#[test]
+fn refused_messages_are_in_the_trace() {
+    let plain = |name: &str| raw::Camera { name: name.into(), ..raw::Camera::default() };
+    let cameras = Vec::from([plain("barn"), plain("gate"), own_camera(0)]);
+    let mut site = Site::new(&raw::Consensus { cameras, ..settings() }, 1);
+    let event = r#"{"type":"new","after":{"camera":"gate","label":"fire","id":"a","top_score":0.9}}"#;
+    for _ in 0..50 {
+        site.pass(100);
+        let _ = site.hear("fire/detection/barn", r#"{"confidence":0.9,"bbox":[100,100,300,400]}"#);
+        let _ = site.hear("fire/detection/cam0", r#"{"confidence":0.9,"bbox":[0,0,1,1]}"#);
+        let _ = site.hear("frigate/events", event);
+    }
+    let told = site.sentences();
+    for (camera, part) in [
+        (
+            "barn",
+            "50 times: camera barn: a message of it was refused: its box is in pixels, but width and height",
+        ),
+        ("gate", "50 times: camera gate: a message of it was refused: its box is missing"),
+        ("cam0", "50 times: camera cam0: a message of it was refused: this camera is a stream of this box"),
+    ] {
+        assert_eq!(told.iter().filter(|s| s.contains(part)).count(), 1, "{camera}: {told:#?}");
+    }
 }
