@@ -137,8 +137,14 @@ impl Explorer {
         }
         if world.state.is_some() {
             actions.push(Action::Demand);
-            let orders =
-                [Order::EmergencyStop, Order::Start, Order::Reset, Order::ValveOpen, Order::ValveClose];
+            let orders = [
+                Order::EmergencyStop,
+                Order::Start,
+                Order::Reset,
+                Order::ValveOpen,
+                Order::ValveClose,
+                Order::Test,
+            ];
             actions.extend(orders.map(Action::Order));
             if self.crashes {
                 actions.push(Action::Crash);
@@ -218,7 +224,7 @@ impl Explorer {
                 self.step(&mut next, Input::Sensors(image), now);
             }
         }
-        self.judge(&next)?;
+        self.judge(world, &next)?;
         if let Some(state) = &mut next.state {
             rebase(state, now);
             next.ledger = state.ledger;
@@ -232,11 +238,22 @@ impl Explorer {
     }
 
     /// What must hold of the plant, not only of the program.
-    fn judge(&self, world: &World) -> Result<(), Violation> {
+    fn judge(&self, before: &World, world: &World) -> Result<(), Violation> {
         if world.plant.cranked > CRANK_TICKS_MAX {
             return Err(Violation(format!("the starter is on for {} s", world.plant.cranked)));
         }
+        let is_full = world.plant.readings[1] == Reading::Active;
+        let fills = before.plant.lines.is_on(Output::RefillValve);
+        if world.ledger.refill_owed < before.ledger.refill_owed && !fills && !is_full {
+            return Err(Violation("refill owed is forgotten".into()));
+        }
         let Some(state) = &world.state else { return Ok(()) };
+        let ran = state.ledger.unfinished.unwrap_or_default();
+        if let (Some(pump), Some(_)) = (self.plan.pump, state.phase.engine())
+            && ran >= pump.limits.run_max
+        {
+            return Err(Violation(format!("runs for {ran:?}")));
+        }
         let is_seen = world.plant.turning
             && self.plan.inputs.has(Sensor::EngineRun)
             && world.plant.readings[5] != Reading::Fault;
@@ -332,7 +349,7 @@ impl Explorer {
                         origins.push((*at, action));
                         let _told = OnPanic(&origins, *at, action);
                         self.answers(&next);
-                        if new % 16 == 0 {
+                        if new.is_multiple_of(16) {
                             self.settles(&next);
                         }
                         next_level.push((origins.len() - 1, next));
@@ -461,6 +478,12 @@ fn explore(name: &str, plan: Plan, crashes: bool) {
 fn every_state_of_a_supervised_engine_is_safe() {
     let plan = tiny::engine(&[Sensor::EmergencyStop, Sensor::EngineRun]);
     explore("engine with run feedback and stop", plan, false);
+}
+
+#[test]
+fn every_state_of_an_engine_with_three_contacts_is_safe() {
+    let plan = tiny::engine(&[Sensor::EmergencyStop, Sensor::EngineRun, Sensor::Flow]);
+    explore("engine with run feedback, stop and flow", plan, true);
 }
 
 #[test]

@@ -146,8 +146,6 @@ fn settle(mut rig: Rig) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn nothing_that_happens_to_an_engine_pump_breaks_an_invariant(sensors in fitted(), deeds in deeds()) {
         walk(tiny::engine(&sensors), deeds);
