@@ -142,6 +142,7 @@ impl Machine {
         self.state.sensors.settle(self.state.now);
         self.judge_sensors();
         self.judge_gap(gap);
+        self.judge_starter();
         self.buttons();
         if !(0..ROUNDS_MAX).any(|_| !self.advance()) {
             self.fail(Fault::Unsettled);

@@ -141,14 +141,20 @@ impl Machine {
         }
     }
 
-    /// After everything else: welded starters, the panel, what is due to be written or said.
-    pub(super) fn follow_up(&mut self) {
+    /// A starter whose contact stays closed. Looked at before the machine goes on, so that a
+    /// pressed stop outranks it in the same step.
+    pub(super) fn judge_starter(&mut self) {
         let now = self.now();
         let is_off = !self.relays().is_on(Output::Starter);
         let welded = self.see_yes(Sensor::StarterClosed) && is_off;
         if self.state.watches.starter_welded.holds(now, welded, STARTER_OPENS) {
             self.fail(Fault::StarterWelded);
         }
+    }
+
+    /// After everything else: the panel, and what is due to be written or said.
+    pub(super) fn follow_up(&mut self) {
+        let now = self.now();
         self.judge_fire();
         self.judge_plant();
         self.judge_box();
