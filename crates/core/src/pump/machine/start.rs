@@ -60,6 +60,11 @@ impl Machine {
                 self.state.phase = Phase::Priming { run, crank_at, stage };
                 true
             }
+            // The relay is not pulled from under an engine that turns after all.
+            Stage::Freeing { .. } if self.motion() == Motion::Moving => {
+                self.fail(Fault::EngineFoundRunning);
+                true
+            }
             Stage::Freeing { pulses, on, until } => self.freeing(run, crank_at, pulses, on, until),
         }
     }
@@ -129,7 +134,8 @@ impl Machine {
     pub(super) fn starting(&mut self, run: Run, crank: Crank) -> bool {
         let Some(pump) = self.pump() else { return false };
         let Drive::Engine(cranking) = pump.drive else { return false };
-        if self.must_trip(&run, &pump, false) {
+        let turning = matches!(crank, Crank::Turning { .. });
+        if self.must_trip(&run, &pump, turning) {
             return true;
         }
         // Proven: the starter drops in this very step. A diesel may also catch late.
@@ -156,8 +162,13 @@ impl Machine {
             }
             Crank::Resting { until } => {
                 let is_due = self.is_due(until);
-                if is_due {
+                if is_due && self.is_valve_proven() {
                     self.crank(run, &pump);
+                } else if is_due {
+                    // R-01 holds for each crank.
+                    let crank_at = self.now();
+                    let give_up_at = crank_at.after(pump.opening.travel_max);
+                    self.go(Phase::Priming { run, crank_at, stage: Stage::Opening { give_up_at } });
                 }
                 is_due
             }

@@ -192,7 +192,7 @@ pub fn may_follow(from: StateName, to: StateName) -> bool {
             rest.contains(&to) || to == S::Priming
         }
         S::Priming => [S::Starting, S::Running, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
-        S::Starting => [S::Running, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
+        S::Starting => [S::Priming, S::Running, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
         S::Running => [S::Starting, S::ReducingRpm, S::Stopping, S::Manual].contains(&to),
         S::ReducingRpm => [S::Running, S::Stopping, S::Manual].contains(&to),
         S::Stopping => rest.contains(&to) || to == S::Priming,

@@ -498,7 +498,8 @@ fn every_state_of_an_engine_with_flow_is_safe() {
 
 #[test]
 fn every_state_of_an_engine_with_a_limit_switch_is_safe() {
-    explore("engine with a limit switch", tiny::engine(&[Sensor::ValveOpen]), false);
+    let plan = tiny::engine(&[Sensor::ValveOpen, Sensor::EngineRun]);
+    explore("engine with a limit switch and run feedback", plan, false);
 }
 
 #[test]

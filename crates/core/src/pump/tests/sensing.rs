@@ -125,6 +125,21 @@ fn cranking_waits_for_the_limit_switch() {
 }
 
 #[test]
+fn each_crank_needs_a_valve_that_is_proven_open() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::ValveOpen, Sensor::EngineRun]));
+    rig.set(Sensor::ValveOpen, Reading::Active);
+    rig.demand();
+    rig.at(8.0);
+    assert!(rig.heard(&Event::CrankFailed { attempt: 1, turned: true }));
+    rig.set(Sensor::ValveOpen, Reading::Inactive);
+    rig.at(25.0);
+    assert_eq!(rig.state(), S::Priming);
+    rig.set(Sensor::ValveOpen, Reading::Active);
+    rig.until(S::Starting, 1.0);
+    assert!(rig.heard(&Event::EngineStartSequence { attempt: 2 }));
+}
+
+#[test]
 fn a_welded_starter_is_latched_and_takes_the_watchdog_relay_down() {
     let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::StarterClosed]));
     rig.demand();
