@@ -1,0 +1,194 @@
+//! The trace: a technician asks why, and reads it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::*;
+
+#[test]
+fn a_near_miss_tells_the_predicate_the_value_and_the_limit() {
+    let mut site = Site::of(2, 2);
+    // Grows by 1.12 in the window, which is not 1.2; the other camera is too small.
+    site.film(12, 1_000, |s| Vec::from([(0, 7, 0.05 * (1.0 + 0.015 * s as f32)), (1, 3, 0.0004)]));
+    let sentences = site.sentences();
+    let said = |text: &str| sentences.iter().any(|s| s.contains(text));
+    assert!(said("camera cam0, object 7: became 1.1"), "{sentences:?}");
+    assert!(said("times as large; 1.20 is needed"), "{sentences:?}");
+    assert!(
+        said("camera cam1, object 3: covers 0.00040 of the picture; at least 0.00100 counts"),
+        "{sentences:?}"
+    );
+    let growth = |r: &&Record| matches!(r.what, What::Missed(m) if m.predicate == Predicate::Growth);
+    let records: Vec<&Record> = site.core.why(None, Instant(0), site.now).filter(growth).collect();
+    assert_eq!(records.len(), 1, "what goes on is one record");
+    assert!(records[0].times > 5 && records[0].until > records[0].at, "{records:?}");
+}
+
+#[test]
+fn a_fire_can_be_read_from_its_beginning_to_its_end() {
+    let mut site = Site::of(3, 2);
+    site.burn(9, &[0, 1]);
+    site.core.acknowledge(site.now, TriggerId(1));
+    site.quiet(25);
+    let told = site.sentences();
+    let mut place = 0;
+    for part in [
+        "camera cam0: sees",
+        "camera cam0, object 7: 5 samples; 6 are needed to measure growth",
+        "camera cam0, object 7: votes: it grows",
+        "camera cam1, object 7: votes: it grows",
+        "sector site: FIRE 1: 2 votes, 2 needed",
+        "sector site: fire 1 was taken over by the pump controller",
+        "sector site: fire 1: no camera sees it any more",
+    ] {
+        let found = told[place..].iter().position(|s| s.contains(part));
+        place += found.unwrap_or_else(|| panic!("{part} is not in {told:#?} after {place}"));
+    }
+}
+
+/// Only the camera asked for, and its sectors; only the time asked for; in the order of time.
+#[test]
+fn why_can_be_asked_of_one_camera_and_time() {
+    let sector = |name: &str, cameras: &[&str]| raw::Sector {
+        name: name.into(),
+        cameras: cameras.iter().map(|c| String::from(*c)).collect(),
+        cameras_needed: None,
+        single_camera_s: None,
+    };
+    let sectors = Vec::from([sector("east", &["cam0", "cam1"]), sector("west", &["cam2", "cam3"])]);
+    let mut site = Site::new(&raw::Consensus { sectors, ..settings() }, 4);
+    site.burn(10, &[0, 1, 2, 3]);
+    let middle = site.now;
+    site.quiet(30);
+    let of = |camera: Option<usize>, from, to| {
+        let camera = camera.map(|c| site.camera(c));
+        let records: Vec<Record> = site.core.why(camera, from, to).copied().collect();
+        assert!(records.is_sorted_by_key(|r| r.at));
+        records
+    };
+    let all = of(None, Instant(0), site.now);
+    let first = of(Some(0), Instant(0), site.now);
+    assert!(!first.is_empty() && first.len() < all.len());
+    assert!(first.iter().all(|r| r.camera.is_none_or(|c| c == site.camera(0))));
+    let names = |records: &[Record]| {
+        let mut names: Vec<String> =
+            records.iter().filter_map(|r| Some(site.core.config().sector_name(r.sector?).into())).collect();
+        names.dedup();
+        names
+    };
+    assert_eq!(names(&first), ["east"]);
+    let late = of(None, middle.after(core::time::Duration::from_millis(1)), site.now);
+    assert!(late.iter().all(|r| r.until > middle));
+    assert!(late.len() < all.len() && !late.is_empty());
+    assert_eq!(of(None, site.now.after(core::time::Duration::from_secs(1)), Instant(u64::MAX)), []);
+}
+
+/// The last records are kept, and what a camera floods does not cost the others theirs.
+#[test]
+fn rings_keep_the_newest_and_their_neighbours() {
+    let mut site = Site::of(2, 2);
+    site.good();
+    let _ = site.fire(1, 1, 0.0005);
+    for i in 0..5_000u32 {
+        site.pass(500);
+        let _ = site.fire(0, i, if i % 2 == 0 { 0.0001 } else { f32::NAN });
+        let _ = site.fire(0, i, 0.01);
+        site.step();
+    }
+    let of = |camera: usize| site.core.why(Some(site.camera(camera)), Instant(0), site.now);
+    let mine = |r: &&Record| r.camera.is_some();
+    assert_eq!(of(0).filter(mine).count(), CAMERA_RECORDS_MAX);
+    assert!(of(0).any(|r| site.now.since(r.until).as_secs() < 5), "the newest are there");
+    assert!(of(1).any(|r| r.at == Instant(1_000_000_000)), "the neighbour's first is there");
+}
+
+/// Every sentence there is, once: none is empty, and each names its numbers.
+#[test]
+fn every_record_has_a_sentence() {
+    use Predicate as P;
+    let predicates = [
+        P::Age,
+        P::Order,
+        P::Confidence,
+        P::Box,
+        P::AreaMin,
+        P::AreaMax,
+        P::Room,
+        P::Samples,
+        P::Span,
+        P::Growth,
+        P::Steady,
+        P::InView,
+        P::Kept,
+        P::Seeing,
+        P::Agreement,
+        P::Alone,
+        P::FireSeen,
+    ];
+    assert_eq!(predicates.len(), super::super::record::PREDICATES);
+    let mut sentences: Vec<String> = Vec::new();
+    for predicate in predicates {
+        sentences.push(format!("{} ({})", Miss::new(predicate, 1.5, 2.5), predicate.name()));
+    }
+    let (trigger, seeing, needed) = (TriggerId(7), 1, 2);
+    for decision in [
+        Decision::VoteGiven(Because::Growing),
+        Decision::VoteGiven(Because::Large),
+        Decision::VoteGiven(Because::Kept),
+        Decision::VoteEnded,
+        Decision::QuorumLost { seeing, needed },
+        Decision::QuorumBack { seeing, needed },
+        Decision::Confirmed { trigger, half_votes: 4, needed },
+        Decision::Confirmed { trigger, half_votes: 5, needed },
+        Decision::Acknowledged(trigger),
+        Decision::Rekindled(trigger),
+        Decision::Ended(trigger),
+        Decision::SmokeSeen,
+        Decision::SmokeGone,
+    ] {
+        sentences.push(format!("{decision}"));
+    }
+    for sight in [
+        Sight::Sees,
+        Sight::Unproven,
+        Sight::Silent,
+        Sight::Frozen,
+        Sight::Black,
+        Sight::WashedOut,
+        Sight::Obscured,
+    ] {
+        sentences.push(format!("{} ({})", Decision::Sight(sight), sight.name()));
+    }
+    assert!(sentences.iter().all(|s| s.len() > 8), "{sentences:#?}");
+    assert!(sentences.iter().any(|s| s == "FIRE 7: 2 and a half votes, 2 needed"), "{sentences:#?}");
+    let count = sentences.len();
+    sentences.sort();
+    sentences.dedup();
+    assert_eq!(sentences.len(), count, "each says something of its own");
+}
+
+/// What an outside camera said and was not understood is told where one asks for that camera.
+#[test]
+fn refused_messages_are_in_the_trace() {
+    let plain = |name: &str| raw::Camera { name: name.into(), ..raw::Camera::default() };
+    let cameras = Vec::from([plain("barn"), plain("gate"), own_camera(0)]);
+    let mut site = Site::new(&raw::Consensus { cameras, ..settings() }, 1);
+    let event = r#"{"type":"new","after":{"camera":"gate","label":"fire","id":"a","top_score":0.9}}"#;
+    for _ in 0..50 {
+        site.pass(100);
+        let _ = site.hear("fire/detection/barn", r#"{"confidence":0.9,"bbox":[100,100,300,400]}"#);
+        let _ = site.hear("fire/detection/cam0", r#"{"confidence":0.9,"bbox":[0,0,1,1]}"#);
+        let _ = site.hear("frigate/events", event);
+    }
+    let told = site.sentences();
+    for (camera, part) in [
+        (
+            "barn",
+            "50 times: camera barn: a message of it was refused: its box is in pixels, but width and height",
+        ),
+        ("gate", "50 times: camera gate: a message of it was refused: its box is missing"),
+        ("cam0", "50 times: camera cam0: a message of it was refused: this camera is a stream of this box"),
+    ] {
+        assert_eq!(told.iter().filter(|s| s.contains(part)).count(), 1, "{camera}: {told:#?}");
+    }
+}

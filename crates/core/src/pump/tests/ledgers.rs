@@ -1,0 +1,159 @@
+//! What outlives the power.
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::ledger::{Budget, STARTS_LEN};
+use super::super::{
+    Event, Fault, LEDGER_BYTES, Ledger, LedgerError, Order, Output as O, Refusal, Restored, StateName as S,
+};
+use super::rig::{Rig, engine_plan, plan};
+use crate::time::Instant;
+
+fn ledger() -> impl Strategy<Value = Ledger> {
+    let ms = || (0_u64..1 << 40).prop_map(Duration::from_millis);
+    let starts = proptest::array::uniform6(proptest::option::of((1_u64..3600).prop_map(at)));
+    let uses = proptest::collection::vec((0_u64..80_000, 1_u64..5_000), 0..30);
+    let fault = (0_usize..18).prop_map(|n| match n {
+        16 => Some(Fault::Relay { output: O::Kill }),
+        17 => None,
+        n => Fault::PLAIN.get(n).copied(),
+    });
+    (ms(), ms(), any::<u32>(), proptest::option::of(ms()), starts, uses, fault, any::<bool>(), any::<bool>())
+        .prop_map(|(owed, total, runs, unfinished, starts, uses, fault, stopped, engine_on)| {
+            let mut refilling = Budget::default();
+            let mut when: alloc::vec::Vec<_> = uses;
+            when.sort_unstable();
+            for (s, ms) in when {
+                refilling.spend(Instant(s), Duration::from_millis(ms), Duration::from_secs(86_400));
+            }
+            let mut ledger = Ledger::new();
+            ledger.refill_owed = owed;
+            ledger.run_total = total;
+            ledger.runs = runs;
+            ledger.unfinished = unfinished;
+            ledger.starts = starts;
+            ledger.refilling = refilling;
+            ledger.fault = fault;
+            ledger.stopped = stopped;
+            ledger.engine_on = engine_on;
+            ledger.since_test = owed;
+            ledger
+        })
+}
+
+fn at(s: u64) -> Instant {
+    Instant(s * 1_000_000_000)
+}
+
+proptest! {
+    #[test]
+    fn a_record_is_read_as_it_was_written(ledger in ledger()) {
+        let bytes = ledger.to_bytes(Instant(0));
+        let read = Ledger::from_bytes(&bytes, Instant(0)).expect("a ledger");
+        // Times are rounded up to milliseconds, and then stay.
+        prop_assert_eq!(read.to_bytes(Instant(0)), bytes);
+        prop_assert_eq!(read.refill_owed, ledger.refill_owed);
+        prop_assert_eq!(read.fault, ledger.fault);
+        prop_assert_eq!(read.starts, ledger.starts);
+        prop_assert!(read.refilling.spent() >= ledger.refilling.spent());
+    }
+
+    #[test]
+    fn any_flipped_bit_is_noticed(ledger in ledger(), bit in 0..LEDGER_BYTES * 8) {
+        let mut bytes = ledger.to_bytes(Instant(0));
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(Ledger::from_bytes(&bytes, Instant(0)).is_err());
+    }
+
+    /// Never short of the truth, at most an eighth of a window long.
+    #[test]
+    fn a_budget_is_never_short(uses in proptest::collection::vec((0_u64..200, 0_u64..9), 1..200)) {
+        let window = Duration::from_secs(600);
+        let (mut budget, mut log, mut now) = (Budget::default(), alloc::vec::Vec::new(), 0);
+        for (pause, long) in uses {
+            now += pause;
+            budget.age(at(now));
+            budget.spend(at(now), Duration::from_secs(long), window);
+            log.push((now, long));
+            let within = |span: u64| log.iter().filter(|(t, _)| t + span > now).map(|(_, s)| *s).sum::<u64>();
+            let spent = budget.spent().as_secs();
+            prop_assert!(spent >= within(600), "{spent} of {}", within(600));
+            prop_assert!(spent <= within(600 + 76), "{spent} of {}", within(676));
+        }
+    }
+}
+
+#[test]
+fn records_that_are_none_are_refused() {
+    let bytes = Ledger::new().to_bytes(Instant(0));
+    assert_eq!(Ledger::from_bytes(&bytes[1..], Instant(0)), Err(LedgerError::Length(LEDGER_BYTES - 1)));
+    assert_eq!(Ledger::from_bytes(&[0; LEDGER_BYTES], Instant(0)), Err(LedgerError::Checksum));
+}
+
+#[test]
+fn a_lost_ledger_owes_a_tank_and_a_reset_ends_the_trouble() {
+    let mut rig = Rig::with(plan(&engine_plan(|_| {})), Restored::Lost);
+    assert_eq!(rig.state(), S::Refilling);
+    assert!(rig.machine.panel().is_active(super::super::Condition::LedgerLost));
+    rig.order(Order::Reset).expect("seen");
+    rig.run(1.0);
+    assert!(!rig.machine.panel().is_active(super::super::Condition::LedgerLost));
+}
+
+#[test]
+fn what_latched_is_latched_after_a_power_cut() {
+    let raw = engine_plan(|_| {});
+    let mut rig = Rig::new(&raw);
+    rig.demand();
+    rig.run(10.0);
+    rig.order(Order::EmergencyStop).expect("a stop");
+    let mut after = rig.power_cut(plan(&raw));
+    after.boot();
+    assert_eq!(after.state(), S::EmergencyStop);
+
+    let mut rig = Rig::new(&raw);
+    rig.stuck.push((O::Starter, false));
+    rig.demand();
+    rig.until(S::Error, 10.0);
+    let mut after = rig.power_cut(plan(&raw));
+    after.boot();
+    assert_eq!(after.machine.status().fault, Some(Fault::Relay { output: O::Starter }));
+}
+
+#[test]
+fn starts_are_counted_across_power_cuts() {
+    let raw = engine_plan(|raw| {
+        raw.timings.fire_off_s = Some(60.0);
+        raw.timings.prime_s = Some(1.0);
+        raw.tank.refill_multiplier = Some(1.0);
+    });
+    let mut rig = Rig::new(&raw);
+    for _ in 0..STARTS_LEN {
+        rig.order(Order::Start).expect("a start");
+        rig.until(S::Refilling, 120.0);
+        rig = rig.power_cut(plan(&raw));
+        rig.boot();
+    }
+    assert_eq!(rig.order(Order::Start), Err(Refusal::StartsSpent));
+    rig.demand();
+    assert!(rig.machine.panel().is_active(super::super::Condition::StartsSpent));
+    rig.cycle = Duration::from_millis(500);
+    rig.run(3600.0);
+    rig.order(Order::Start).expect("an hour later");
+}
+
+#[test]
+fn a_run_is_written_down_every_ten_seconds_and_at_each_change() {
+    let mut rig = Rig::engine(|_| {});
+    rig.demand();
+    rig.run(10.0);
+    for _ in 0..50 {
+        rig.run(1.0);
+        let record = Ledger::from_bytes(&rig.record, rig.now).expect("a record");
+        let behind = rig.machine.ledger().run_total().saturating_sub(record.run_total());
+        assert!(behind <= Duration::from_secs(10), "{behind:?}");
+    }
+    assert!(rig.count(|e| matches!(e, Event::EngineRunning { .. })) == 1);
+}
