@@ -62,7 +62,14 @@ impl App {
 
     fn job(&self, step: Step, shadow_frames: u32) -> Job {
         let (base, config) = (self.desired.clone(), self.config.clone());
-        Job::Apply(Plan { steps: vec![step], is_batch: false, atomic: true, shadow_frames, base, config })
+        Job::Apply(Box::new(Plan {
+            steps: vec![step],
+            is_batch: false,
+            atomic: true,
+            shadow_frames,
+            base,
+            config,
+        }))
     }
 
     /// Items of a batch that is not atomic are looked at one after the other when it is their turn: what
@@ -84,7 +91,7 @@ impl App {
         };
         hand.batch.clone_from(&batch.commands);
         // Also one without changes goes to the operator, who lists the results.
-        Ok(Some(Job::Apply(plan)))
+        Ok(Some(Job::Apply(Box::new(plan))))
     }
 
     /// The pauses of a batch, on top of those that came meanwhile. `before`: what was when it began.

@@ -19,7 +19,7 @@ pub enum Job {
     Start(Desired),
     /// The same, after everything was taken down.
     Restart(Desired),
-    Apply(Plan),
+    Apply(Box<Plan>),
     /// Makes a connection under another name.
     Connect(Box<Settings>, Box<Identity>),
     /// Lets the old connection say what waits, and ends it.

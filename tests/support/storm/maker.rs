@@ -291,7 +291,7 @@ impl Maker {
     }
 
     fn model(&mut self) -> &'static str {
-        *self.pick(&MODELS)
+        self.rng.choice(MODELS).expect("two models")
     }
 
     fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
