@@ -7,9 +7,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use vigia::detect::manifest;
+use vigia_core::time::Instant;
 
 use super::SEED;
-use super::record::{Arrival, gaps};
+use super::record::{Arrival, gaps, ms};
 use super::site::Site;
 use super::spread::{Progress, Spread};
 
@@ -22,11 +23,15 @@ const APART_MS_MAX: u64 = 500;
 /// Class names of each model in the folder.
 type Models = BTreeMap<String, Vec<String>>;
 
-/// Detections that there may not be, among all.
+/// What was seen, and what there may not be among it.
 #[derive(Default)]
-struct Wrong {
+struct Tally {
     events: usize,
     boxes: usize,
+    /// Newest detection of each stream.
+    last: BTreeMap<u32, Instant>,
+    /// From the last detection of the old model to the first of the new one, of each stream.
+    switch_ms: Vec<f64>,
     /// Of the old model, after the answer.
     after_answer: usize,
     /// Of the old model, after one of the new on the same stream.
@@ -37,8 +42,8 @@ struct Wrong {
     of_other_classes: usize,
 }
 
-impl Wrong {
-    fn count(&self) -> usize {
+impl Tally {
+    fn wrong(&self) -> usize {
         self.after_answer + self.after_new + self.of_neither + self.of_other_classes
     }
 }
@@ -49,7 +54,7 @@ pub fn swaps(folder: &Path, count: usize, steady: Duration) -> Value {
     let Some(mut site) = Site::start(folder, &ROOMS, CONFIDENCE) else { return Value::Null };
     let (loads, quiet) = each_in_peace(&mut site, &models, steady);
     let mut random = Rng::with_seed(SEED);
-    let (mut wrong, mut took) = (Wrong::default(), Vec::new());
+    let (mut tally, mut took) = (Tally::default(), Vec::new());
     let mut progress = Progress::start("swaps", count);
     let (first, before) = (site.record.arrivals.len(), site.vigia.rss_mib());
     let mut looked = first;
@@ -61,7 +66,7 @@ pub fn swaps(folder: &Path, count: usize, steady: Duration) -> Value {
         let answer = site.ask("change_model", &json!({ "model_id": new })).completed();
         site.record.rest(Duration::from_millis(random.u64(..APART_MS_MAX)));
         took.push(answer.took_ms);
-        wrong.look(&site.record.arrivals[looked..], answer.place - looked, (&old, &new), &models);
+        tally.look(&site.record.arrivals[looked..], answer.place - looked, (&old, &new), &models);
         (old, looked) = (new, site.record.arrivals.len());
         progress.is_at(swap);
     }
@@ -72,11 +77,12 @@ pub fn swaps(folder: &Path, count: usize, steady: Duration) -> Value {
     json!({
         "swaps": count, "models": models.keys().collect::<Vec<_>>(), "command_to_ack_ms": Spread::of(took),
         "steady": loads, "steady_gap_ms": quiet, "gap_ms": gaps, "largest_gap_ms": largest,
+        "gap_at_the_switch_ms": Spread::of(tally.switch_ms.iter().copied()),
         "largest_gap_over_steady_p99": gaps.max / quiet.p99,
-        "detections": wrong.events, "boxes": wrong.boxes,
-        "old_after_answer": wrong.after_answer, "old_after_new": wrong.after_new,
-        "of_neither_model": wrong.of_neither, "of_other_classes": wrong.of_other_classes,
-        "is_met": wrong.count() == 0, "rss_mib": [before, site.vigia.rss_mib()],
+        "detections": tally.events, "boxes": tally.boxes,
+        "old_after_answer": tally.after_answer, "old_after_new": tally.after_new,
+        "of_neither_model": tally.of_neither, "of_other_classes": tally.of_other_classes,
+        "is_met": tally.wrong() == 0, "rss_mib": [before, site.vigia.rss_mib()],
     })
 }
 
@@ -103,7 +109,7 @@ fn each_in_peace(site: &mut Site, models: &Models, steady: Duration) -> (BTreeMa
     (loads, slowest)
 }
 
-impl Wrong {
+impl Tally {
     /// Looks at what came around a swap, whose answer lies at `answered`. The new model may speak
     /// before the answer, which follows the proof.
     fn look(&mut self, arrivals: &[Arrival], answered: usize, (old, new): (&str, &str), models: &Models) {
@@ -111,7 +117,10 @@ impl Wrong {
         for (place, event) in arrivals.iter().enumerate().filter_map(|(i, a)| Some((i, a.detection()?))) {
             let room = event.source_id;
             if event.model_id == new {
-                changed.insert(room);
+                if changed.insert(room) {
+                    let before = self.last.get(&room);
+                    self.switch_ms.extend(before.map(|before| ms(arrivals[place].at.since(*before))));
+                }
             } else if event.model_id == old {
                 self.after_answer += usize::from(place > answered);
                 self.after_new += usize::from(changed.contains(&room));
@@ -121,6 +130,7 @@ impl Wrong {
             let known = models.get(&event.model_id);
             let has = |name: &String| known.is_some_and(|names| names.contains(name));
             self.of_other_classes += usize::from(!event.detections.iter().all(|d| has(&d.class_name)));
+            self.last.insert(room, arrivals[place].at);
             self.events += 1;
             self.boxes += event.detections.len();
         }
