@@ -52,7 +52,7 @@ fn after_pause_is_completed_no_detection_follows() {
             completed(&site.order("pause", json!({})));
             let pong = site.order("ping", json!({}));
             assert_eq!(completed(&pong)["command"], "ping");
-            let status = site.status("hall");
+            let status = site.pong("hall");
             assert_eq!(
                 (&status["pong"], &status["health"]["is_paused"]),
                 (&json!(true), &json!(true)),
@@ -198,14 +198,14 @@ fn streams_come_and_go_without_disturbing_others() {
     for (fps, want) in [(json!("0.5"), 0.5), (json!(5), 5.0)] {
         completed(&site.order("set_fps", json!({ "max_fps": fps })));
         completed(&site.order("ping", json!({})));
-        assert_eq!(site.status("rooms")["config"]["max_fps"], want);
+        assert_eq!(site.pong("rooms")["config"]["max_fps"], want);
     }
     for fps in [json!(0), json!(-1.5), json!("x"), json!("NaN")] {
         let ack = site.order("set_fps", json!({ "max_fps": fps }));
         refused(&ack, "invalid_param", "Invalid max_fps");
     }
     completed(&site.order("ping", json!({})));
-    assert_eq!(site.status("rooms")["config"]["source_id_mapping"], json!([8, 10]));
+    assert_eq!(site.pong("rooms")["config"]["source_id_mapping"], json!([8, 10]));
 }
 
 /// Rows 16, 19, 33, 34, 47; B-02, B-03, B-05, B-12, B-17, B-19, B-23.
@@ -402,9 +402,9 @@ fn what_was_commanded_outlives_a_kill() {
     });
     wait_for("the streams", Duration::from_secs(30), || {
         completed(&site.order("ping", json!({})));
-        site.status("kept")["engine"]["model_id"] == "lookout-n-int8"
+        site.pong("kept")["engine"]["model_id"] == "lookout-n-int8"
     });
-    let config = &site.status("kept")["config"];
+    let config = &site.pong("kept")["config"];
     let want = (json!([1]), json!(7.0), json!("lookout-n-int8"));
     assert_eq!(
         (&config["source_id_mapping"], &config["max_fps"], &config["model_id"]),
@@ -434,7 +434,7 @@ fn several_changes_are_one_or_none() {
     ] });
     refused(&site.order("batch_commands", atomic), "batch_failed", "commands[2] (remove_stream)");
     completed(&site.order("ping", json!({})));
-    let config = site.status("many")["config"].clone();
+    let config = site.pong("many")["config"].clone();
     assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(30.0), &json!([1, 2])));
     let loose = json!({ "commands": [
         { "command": "set_confidence", "params": { "confidence": 0.3 } },
@@ -448,7 +448,7 @@ fn several_changes_are_one_or_none() {
     let all = json!({ "model_id": "lookout-n-int8", "max_fps": 9, "confidence_threshold": 0.4, "remove_streams": [2] });
     completed(&site.order("reconfigure", all));
     completed(&site.order("ping", json!({})));
-    let config = site.status("many")["config"].clone();
+    let config = site.pong("many")["config"].clone();
     assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(9.0), &json!([1])));
     completed(&site.order("metrics", json!({})));
     let report = instance::payloads(&site.witness, "nvr/control/status/metrics/many").remove(0);

@@ -58,7 +58,7 @@ fn only_those_addressed_obey() {
     site.tell(json!({ "command": "ping", "request_id": "all" }));
     wait_for("three answers", Duration::from_secs(10), || site.finals("all").len() == 3);
     for (name, fps) in [("proc-a", 0.05), ("proc-b", 30.0), ("proc-c", 0.05)] {
-        assert_eq!(site.status(name)["config"]["max_fps"], fps, "{name}");
+        assert_eq!(site.pong(name)["config"]["max_fps"], fps, "{name}");
     }
     assert!(site.finals(&id).iter().all(|a| a["instance_id"] != "proc-b"));
 }
@@ -158,7 +158,7 @@ fn a_model_that_is_gone_gives_way_to_the_configured_one() {
     let again = start();
     site.await_detections(1, 3);
     completed(&site.order("ping", json!({})));
-    let status = site.status("swapped");
+    let status = site.pong("swapped");
     assert_eq!(
         (&status["engine"]["model_id"], &status["config"]["model_id"]),
         (&json!("lookout-n"), &json!("lookout-n")),

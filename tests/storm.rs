@@ -25,7 +25,7 @@ fn a_storm_leaves_nothing_unanswered_and_nothing_wrong() {
         broker_restarts: 2,
         kills: 3,
         window: 12,
-        patient: 2,
+        patient: 3,
         calm_every: 100,
         log: "info",
         trail,

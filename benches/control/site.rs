@@ -132,17 +132,28 @@ impl Site {
 
     /// Watches the box for a while.
     pub fn steady(&mut self, span: Duration) -> Steady {
-        let (from, cpu) = (self.record.arrivals.len(), self.vigia.cpu_s());
+        let (from, cpu, all) = (self.record.arrivals.len(), self.vigia.cpu_s(), machine_cpu_s());
         self.record.rest(span);
-        let cores = (self.vigia.cpu_s() - cpu) / span.as_secs_f64();
+        let cores = |since: f64, now: f64| (now - since) / span.as_secs_f64();
+        let (cores, all) = (cores(cpu, self.vigia.cpu_s()), cores(all, machine_cpu_s()));
         let gaps = gaps(&self.record.arrivals[from..]);
         let rate = |gaps: &Vec<f64>| 1e3 * gaps.len() as f64 / gaps.iter().sum::<f64>();
         let rates: BTreeMap<_, _> = gaps.iter().map(|(room, gaps)| (room.to_string(), rate(gaps))).collect();
         let gaps: Vec<_> = gaps.into_values().flatten().collect();
         let load = json!({
-            "streams": rates.len(), "offered_fps": FPS, "processed_fps": rates, "vigia_cores_busy": cores,
-            "gap_ms": Spread::of(gaps.iter().copied()),
+            "streams": rates.len(), "offered_fps": FPS, "processed_fps": rates,
+            "vigia_cores_busy": cores, "machine_cores_busy": all, "gap_ms": Spread::of(gaps.iter().copied()),
         });
         Steady { gaps, load }
     }
+}
+
+/// Processor seconds of all processes so far (proc(5), stat): more than vigia's means company, whose
+/// share is in every figure.
+fn machine_cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    let idle = |column: usize| column == 3 || column == 4;
+    let busy = ticks.enumerate().filter(|(column, _)| !idle(*column));
+    busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

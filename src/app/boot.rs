@@ -14,6 +14,7 @@ use vigia_core::control::{Capability, Code};
 use vigia_core::stream::StreamState;
 
 use super::desk::{Desk, Job};
+use super::governor::Governor;
 use super::operator::Tools;
 use super::sink::Sink;
 use super::voice::Voice;
@@ -87,6 +88,7 @@ impl App {
             streams,
             updates: VecDeque::new(),
             engine: Value::Null,
+            governor: Governor::new(clock::now()),
             renamed_from: None,
             peers: BTreeMap::new(),
             in_hand: None,

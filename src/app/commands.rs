@@ -57,6 +57,18 @@ impl App {
             self.peer(message);
             return None;
         }
+        if !self.governor.admits(clock::now()) {
+            let ignored = self.governor.ignored;
+            if ignored.is_power_of_two() {
+                tracing::warn!(
+                    component = "control_plane",
+                    event = "command_flood",
+                    ignored,
+                    "more commands than anybody needs; the rest is not looked at"
+                );
+            }
+            return None;
+        }
         // It may be here before the word that the link is up; nothing is carried out before the start.
         self.launch("the broker answered");
         let own = InstanceId::parse(&self.voices.load().identity.instance_id).ok()?;

@@ -11,6 +11,7 @@ mod changes;
 mod commands;
 mod desk;
 mod evidence;
+mod governor;
 mod operator;
 mod record;
 mod rename;
@@ -42,6 +43,7 @@ use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
 use commands::InHand;
 use desk::Desk;
+use governor::Governor;
 use running::Ended;
 use voice::Voices;
 
@@ -125,6 +127,7 @@ struct App {
     streams: BTreeMap<u32, StreamState>,
     updates: VecDeque<Value>,
     engine: Value,
+    governor: Governor,
     /// The name before the last rename.
     renamed_from: Option<String>,
     /// Other instances and whether they live.

@@ -144,9 +144,18 @@ impl Site {
 
     /// The last state an instance told.
     pub fn status(&self, id: &str) -> Value {
+        self.last_status(id, |_| true)
+    }
+
+    /// Its last answer to a ping; another state may have followed.
+    pub fn pong(&self, id: &str) -> Value {
+        self.last_status(id, |status| status["pong"] == true)
+    }
+
+    fn last_status(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let topic = format!("nvr/control/status/{id}");
-        let of = self.witness.seen().into_iter().rfind(|s| s.topic == topic && !s.payload.is_empty());
-        json_of(&of.expect("a status"))
+        let told = self.witness.seen().into_iter().filter(|s| s.topic == topic && !s.payload.is_empty());
+        told.map(|s| json_of(&s)).filter(wanted).last().expect("a status")
     }
 }
 

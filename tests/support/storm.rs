@@ -536,7 +536,7 @@ impl<'p> Storm<'p> {
         let at = |per_cent: usize| latencies.get(latencies.len().saturating_sub(1) * per_cent / 100).copied();
         json!({
             "seed": self.plan.seed, "messages_sent": self.sent, "final_answers": self.books.finals,
-            "answer_ms": { "p50": at(50), "p99": at(99), "max": at(100) },
+            "answer_ms": { "p50": at(50), "p99": at(99), "max": at(100) }, "slowest": self.books.slowest.1,
             "comparisons": self.comparisons, "mismatches": u32::from(failed),
             "broker_restarts": self.restarts, "kills": self.books.lives, "seconds": seconds,
         })

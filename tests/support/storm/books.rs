@@ -82,6 +82,8 @@ pub struct Books {
     pub lives: u32,
     pub finals: BTreeMap<String, u64>,
     pub latencies_ms: Vec<f64>,
+    /// What took longest, and how long in milliseconds.
+    pub slowest: (f64, String),
 }
 
 impl Books {
@@ -148,8 +150,7 @@ impl Books {
     pub fn overdue(&self) -> Option<String> {
         let old = |errand: &&Errand| clock::now().since(errand.since) > PATIENCE;
         let errand = self.errands.iter().find(old)?;
-        let shown = String::from_utf8_lossy(&errand.payload).chars().take(300).collect::<String>();
-        Some(format!("no answer ({:?}) for {PATIENCE:?} to {shown}", errand.due))
+        Some(format!("no answer ({:?}) for {PATIENCE:?} to {}", errand.due, shown(&errand.payload)))
     }
 
     /// Orders without an answer.
@@ -228,7 +229,11 @@ impl Books {
         if let Some(at) = self.errands.iter().position(|errand| errand.id == id && errand.due == due) {
             let errand = self.errands.remove(at);
             if due == Due::First && !errand.repeated {
-                self.latencies_ms.push(clock::now().since(errand.since).as_secs_f64() * 1e3);
+                let took_ms = clock::now().since(errand.since).as_secs_f64() * 1e3;
+                self.latencies_ms.push(took_ms);
+                if took_ms > self.slowest.0 {
+                    self.slowest = (took_ms, shown(&errand.payload));
+                }
             }
             return Ok(());
         }
@@ -283,6 +288,10 @@ fn fact(order: Order, ack: &Value) -> Result<Fact, String> {
     let took = (took_ms * 1e6) as Wall;
     let id = ack["request_id"].as_str().unwrap_or_default().to_owned();
     Ok(Fact { id, order, code, effect: ack["effect"].clone(), at, arrived: at - took })
+}
+
+fn shown(payload: &[u8]) -> String {
+    String::from_utf8_lossy(payload).chars().take(300).collect()
 }
 
 /// A time on the wire.

@@ -8,7 +8,7 @@ use super::order::{Order, Place, Reconfigure};
 
 /// Rooms that commands speak of: those of the site file and as many strangers.
 const ROOMS: std::ops::RangeInclusive<u32> = 1..=6;
-const RATES: [f64; 3] = [4.0, 8.0, 16.0];
+const RATES: [f64; 3] = [4.0, 6.0, 8.0];
 const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
 const BATCH_LEN_MAX: usize = 4;
 /// Above what is read of a payload.
@@ -124,7 +124,8 @@ impl Maker {
     }
 
     fn change(&mut self) -> Order {
-        let room = if self.rng.bool() { Some(self.room()) } else { None };
+        // A change of all takes a proof of each.
+        let room = (self.rng.u32(0..4) > 0).then(|| self.room());
         match self.rng.u32(0..26) {
             0..6 => Order::Fps { fps: *self.pick(&RATES), room },
             6..10 => Order::Confidence { share: *self.pick(&SHARES), room },

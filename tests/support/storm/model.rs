@@ -20,7 +20,7 @@ pub const HOME: &str = "test://pattern?width=160&height=120&fps=20";
 pub const OTHER: &str = "test://pattern?width=160&height=120&fps=25";
 pub const DEAD: &str = "rtsp://127.0.0.1:1/none";
 pub const SERVER: &str = "rtsp://127.0.0.1:1/live";
-pub const FPS: f64 = 8.0;
+pub const FPS: f64 = 6.0;
 /// Like all thresholds here exact in single precision.
 pub const SHARE: f64 = 0.5;
 
