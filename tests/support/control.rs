@@ -155,7 +155,7 @@ impl Site {
     fn last_status(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let topic = format!("nvr/control/status/{id}");
         let told = self.witness.seen().into_iter().filter(|s| s.topic == topic && !s.payload.is_empty());
-        told.map(|s| json_of(&s)).filter(wanted).last().expect("a status")
+        told.map(|s| json_of(&s)).rfind(wanted).expect("a status")
     }
 }
 
