@@ -105,6 +105,12 @@ impl Lens {
 
 const LUMA: Vec3 = Vec3::new(0.2126, 0.7152, 0.0722);
 
+/// About how bright each colour looks after the exposure, 0..1.
+#[must_use]
+pub fn shown(light: Vec3) -> Vec3 {
+    light.clamp(Vec3::ZERO, Vec3::ONE).map(f32::sqrt)
+}
+
 /// About how bright light looks after the exposure, 0..1.
 #[must_use]
 pub fn display(light: Vec3) -> f32 {

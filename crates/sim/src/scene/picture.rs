@@ -4,7 +4,7 @@ use glam::Vec3;
 
 use super::Bbox;
 use super::canvas::Canvas;
-use super::lens::display;
+use super::lens::{display, shown};
 use super::light::Light;
 
 /// The light of each pixel, row by row from the top.
@@ -34,7 +34,7 @@ impl Picture {
     }
 }
 
-/// What can be seen of something in the air: the pixels that it changes for the eye.
+/// What can be seen of flames: the pixels that they change for the eye.
 #[derive(Clone, Debug)]
 pub struct Seen {
     gain: f32,
@@ -45,8 +45,8 @@ pub struct Seen {
     rows: Vec<f32>,
 }
 
-/// Share of the change beyond each side of a box: wisps have no edge that two people would agree on.
-const WISPS: f32 = 0.03;
+/// Share of the change beyond each side of a box: tips have no edge that two people would agree on.
+const TIPS: f32 = 0.03;
 
 impl Seen {
     /// `gain` is the camera's (see `lens`), `least` the change of brightness that counts, of white.
@@ -69,9 +69,79 @@ impl Seen {
         if self.pixels == 0 {
             return Extent::default();
         }
-        let (x, y) = (between(&self.columns, change * WISPS), between(&self.rows, change * WISPS));
+        let (x, y) = (between(&self.columns, change * TIPS), between(&self.rows, change * TIPS));
         Extent { low: (x.0, y.0), high: (x.1, y.1), pixels: self.pixels, change }
     }
+}
+
+/// What can be seen of smoke: the blocks of the picture that it veils.
+#[derive(Clone, Debug)]
+pub struct Veiled {
+    gain: f32,
+    /// Pixels along a block's side, and blocks in a row.
+    side: usize,
+    across: usize,
+    blocks: Vec<Extent>,
+    /// Sums of the share of light that it swallows.
+    swallowed: Vec<f32>,
+}
+
+/// Blocks in a row of the picture.
+const BLOCKS: usize = 80;
+/// A block is veiled if smoke swallows this share of its light, and changes it by so much of white.
+const VEILED: f32 = 0.33;
+const VISIBLE: f32 = 0.045;
+/// Patches of less than this share of the largest are wisps.
+const WISPS: f32 = 0.2;
+
+impl Veiled {
+    /// `gain` is the camera's (see `lens`).
+    pub fn new(gain: f32, (width, height): (usize, usize)) -> Self {
+        let side = width.div_ceil(BLOCKS);
+        let (across, down) = (width.div_ceil(side), height.div_ceil(side));
+        let blocks = vec![Extent::default(); across * down];
+        Self { gain, side, across, blocks, swallowed: vec![0.0; across * down] }
+    }
+
+    pub fn look(&mut self, (x, y): (usize, usize), alpha: f32, (before, after): (Vec3, Vec3)) {
+        let place = y / self.side * self.across + x / self.side;
+        let block = &mut self.blocks[place];
+        block.add(x, y);
+        block.change += (shown(after * self.gain) - shown(before * self.gain)).abs().max_element();
+        self.swallowed[place] += alpha;
+    }
+
+    /// The box that somebody would draw who leaves out the wisps; where all is thin, around all.
+    pub fn extent(&self) -> Extent {
+        let pixels = (self.side * self.side) as f32;
+        let looked = self.blocks.iter().zip(&self.swallowed).filter(|(block, _)| block.pixels > 0);
+        let veiled = looked.clone().filter(|(block, swallowed)| {
+            **swallowed > VEILED * pixels && block.change > VISIBLE * pixels
+        });
+        let patches = patches(veiled.map(|(block, _)| *block));
+        let largest = patches.iter().map(|patch| patch.pixels).max().unwrap_or(0);
+        let main = patches.iter().filter(|patch| patch.pixels as f32 >= WISPS * largest as f32);
+        if largest == 0 { joined(looked.map(|(block, _)| block)) } else { joined(main) }
+    }
+}
+
+/// Blocks that touch, taken together.
+fn patches(blocks: impl Iterator<Item = Extent>) -> Vec<Extent> {
+    let mut patches: Vec<Extent> = Vec::new();
+    for mut patch in blocks {
+        while let Some(near) = patches.iter().position(|other| other.touches(&patch)) {
+            patch.join(&patches.swap_remove(near));
+        }
+        patches.push(patch);
+    }
+    patches
+}
+
+fn joined<'a>(parts: impl Iterator<Item = &'a Extent>) -> Extent {
+    parts.fold(Extent::default(), |mut all, part| {
+        all.join(part);
+        all
+    })
 }
 
 /// The first and the last place before and behind which the sum is at most `least`.

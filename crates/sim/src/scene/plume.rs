@@ -8,7 +8,7 @@ use glam::{Vec2, Vec3};
 use super::canvas::Canvas;
 use super::light::Light;
 use super::noise::{fbm3, lattice_of, smoothstep};
-use super::picture::{Picture, Seen};
+use super::picture::{Picture, Veiled};
 use super::view::View;
 
 /// A source of smoke, steam or dust.
@@ -126,7 +126,7 @@ impl Plume {
         t: f32,
         field: &mut Field,
         picture: &mut Picture,
-        seen: &mut Seen,
+        seen: &mut Veiled,
     ) {
         let Some((low, high)) = field.gather(self, canvas, view, t) else { return };
         let source = view.project(self.from).map_or(Vec2::ZERO, |s| s.at);
@@ -168,7 +168,7 @@ impl Plume {
         (x, y): (usize, usize),
         veil: &Veil,
         picture: &mut Picture,
-        seen: &mut Seen,
+        seen: &mut Veiled,
     ) {
         for y in y..(y + STEP).min(canvas.height) {
             for x in x..(x + STEP).min(canvas.width) {
@@ -178,7 +178,7 @@ impl Plume {
                 }
                 let change = picture.cover(index, veil.alpha, veil.light * veil.alpha);
                 if veil.alpha > 0.12 {
-                    seen.look((x, y), change);
+                    seen.look((x, y), veil.alpha, change);
                 }
             }
         }

@@ -7,7 +7,7 @@ use glam::Vec3;
 use super::actors::Kind;
 use super::canvas::Canvas;
 use super::lens::{Developer, display};
-use super::picture::{Extent, Picture, Seen};
+use super::picture::{Extent, Picture, Seen, Veiled};
 use super::plot::Scene;
 use super::plume::Field;
 use super::view::View;
@@ -42,11 +42,10 @@ const SEEN_MIN: f32 = 0.4;
 const CONTRAST_MIN: f32 = 0.035;
 /// Behind smoke or flames that let less than this through, nothing is seen.
 const CLEAR_MIN: f32 = 0.35;
-/// Smoke and flames are where they change the brightness by this much, of white.
-const SMOKE_LEAST: f32 = 0.08;
+/// Flames are where they change the brightness by this much, of white.
 const FLAME_LEAST: f32 = 0.12;
 /// Smoke that changes its pixels by less than this on average is a haze that isn't asked for.
-const HAZE_MAX: f32 = 0.12;
+const HAZE_MAX: f32 = 0.10;
 
 /// One camera of a scene. Memory is kept from frame to frame.
 #[derive(Debug)]
@@ -137,11 +136,11 @@ impl Shot {
         let light = &scene.site.light;
         let size = (canvas.width, canvas.height);
         for mist in &scene.mist {
-            mist.paint(canvas, view, light, t, field, picture, &mut Seen::new(gain, SMOKE_LEAST, size));
+            mist.paint(canvas, view, light, t, field, picture, &mut Veiled::new(gain, size));
         }
         let mut found = Vec::new();
         for smoke in &scene.smoke {
-            let mut seen = Seen::new(gain, SMOKE_LEAST, size);
+            let mut seen = Veiled::new(gain, size);
             smoke.paint(canvas, view, light, t, field, picture, &mut seen);
             found.push((Class::Smoke, seen.extent()));
         }
