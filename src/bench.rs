@@ -163,7 +163,7 @@ pub fn decode_alone(file: &str, span: Duration) -> Result<Speed, BenchError> {
 /// [`BenchError`].
 pub fn whole_path(config: &Config, span: Duration) -> Result<(Speed, String), BenchError> {
     let streams = model::streams(config);
-    let loaded = model::load(config, &config.detector.model, &streams)?;
+    let loaded = model::Loader::default().load(config, &config.detector.model, &streams)?;
     let mode = format!("{}, {}", loaded.engine, loaded.mode);
     let mut detector = Detector::new(loaded.network, &streams)?;
     let latest = Arc::new(Latest::default());

@@ -1,5 +1,6 @@
 //! Loading the configured model: manifest, hash, engine, mode.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,67 +66,86 @@ pub fn streams(config: &Config) -> Vec<Stream> {
     config.streams.iter().filter(|s| s.enabled).cloned().collect()
 }
 
-/// Loads a model for these streams; the engine's mode follows their load.
-///
-/// # Errors
-/// [`ModelError`] with one sentence.
-pub fn load(config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
-    let d = &config.detector;
-    let located = manifest::locate(Path::new(&d.models_dir), model)?;
-    check_classes(streams, &located)?;
-    let options = EngineOptions {
-        choice: d.engine,
-        mode: Mode::Latency,
-        threads: d.threads,
-        openvino_dir: d.openvino_dir.as_ref().map(Into::into),
-        width: located.manifest.input.width,
-        height: located.manifest.input.height,
-    };
-    let (engine, reason, mode) = open(&located, options, d.mode, demand(streams))?;
-    let name = engine.name();
-    tracing::info!(
-        component = "detect",
-        event = "engine_chosen",
-        engine = name,
-        reason,
-        mode,
-        "engine chosen"
-    );
-    let suppression = Suppression {
-        iou: d.nms_iou,
-        detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
-    };
-    let (model_id, notice) = (located.manifest.id.clone(), located.manifest.notice.clone());
-    if let Some(notice) = &notice {
-        tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
-    }
-    let network = Network::new(engine, Arc::new(located.manifest), suppression);
-    Ok(Loaded { network, model_id, engine: name, reason, mode, notice })
+/// Loads models, and remembers how fast they were: a model that comes back, as in a swap there and
+/// back, is compiled once and not twice.
+#[derive(Debug, Default)]
+pub struct Loader {
+    /// Seconds of one inference in latency mode, by the model file's sha256: the shortest seen.
+    latencies: BTreeMap<String, f64>,
 }
 
-/// Opens the engine in latency mode, measures it, and opens it again if the load asks for
-/// throughput.
-fn open(
-    located: &Located,
-    options: EngineOptions,
-    choice: vigia_core::config::Mode,
-    demand: f64,
-) -> Result<(Engine, String, String), ModelError> {
-    let failed = |source| ModelError::Engine { id: located.manifest.id.clone(), source };
-    let mut opened = engine::open(&located.onnx, &options).map_err(failed)?;
-    let latency = warm_up(&mut opened.engine).map_err(failed)?;
-    if opened.engine.name() == "rten" {
-        let mode = format!("latency: rten has no other ({:.1} ms)", latency * 1e3);
-        return Ok((opened.engine, opened.reason, mode));
+impl Loader {
+    /// Loads a model for these streams; the engine's mode follows their load.
+    ///
+    /// # Errors
+    /// [`ModelError`] with one sentence.
+    pub fn load(&mut self, config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
+        let d = &config.detector;
+        let located = manifest::locate(Path::new(&d.models_dir), model)?;
+        check_classes(streams, &located)?;
+        let options = EngineOptions {
+            choice: d.engine,
+            mode: Mode::Latency,
+            threads: d.threads,
+            openvino_dir: d.openvino_dir.as_ref().map(Into::into),
+            width: located.manifest.input.width,
+            height: located.manifest.input.height,
+        };
+        let (engine, reason, mode) = self.open(&located, options, d.mode, demand(streams))?;
+        let name = engine.name();
+        tracing::info!(
+            component = "detect",
+            event = "engine_chosen",
+            engine = name,
+            reason,
+            mode,
+            "engine chosen"
+        );
+        let suppression = Suppression {
+            iou: d.nms_iou,
+            detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
+        };
+        let (model_id, notice) = (located.manifest.id.clone(), located.manifest.notice.clone());
+        if let Some(notice) = &notice {
+            tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
+        }
+        let network = Network::new(engine, Arc::new(located.manifest), suppression);
+        Ok(Loaded { network, model_id, engine: name, reason, mode, notice })
     }
-    let (mode, why) = engine::mode_for(choice, demand, latency);
-    if mode == Mode::Throughput {
-        let again = EngineOptions { mode, choice: Choice::OpenVino, ..options };
-        let mut engine = engine::open(&located.onnx, &again).map_err(failed)?.engine;
-        warm_up(&mut engine).map_err(failed)?;
-        opened.engine = engine;
+
+    /// Opens the engine in the mode that is asked for, or is known to fit. What is not known is
+    /// measured in latency mode, and the engine is opened again if the load asks for throughput.
+    fn open(
+        &mut self,
+        located: &Located,
+        options: EngineOptions,
+        choice: vigia_core::config::Mode,
+        demand: f64,
+    ) -> Result<(Engine, String, String), ModelError> {
+        let failed = |source| ModelError::Engine { id: located.manifest.id.clone(), source };
+        let known = self.latencies.get(&located.manifest.sha256).copied();
+        // Not known yet counts as no time at all.
+        let (mode, why) = engine::mode_for(choice, demand, known.unwrap_or(0.0));
+        let first = EngineOptions { mode, ..options };
+        let mut opened = engine::open(&located.onnx, &first).map_err(failed)?;
+        let took = warm_up(&mut opened.engine).map_err(failed)?;
+        if opened.engine.name() == "rten" {
+            let mode = format!("latency: rten has no other ({:.1} ms)", took * 1e3);
+            return Ok((opened.engine, opened.reason, mode));
+        }
+        if mode == Mode::Throughput {
+            return Ok((opened.engine, opened.reason, why));
+        }
+        let latency = known.unwrap_or(f64::INFINITY).min(took);
+        self.latencies.insert(located.manifest.sha256.clone(), latency);
+        let (mode, why) = engine::mode_for(choice, demand, latency);
+        if mode == Mode::Throughput {
+            let again = EngineOptions { mode, choice: Choice::OpenVino, ..first };
+            opened.engine = engine::open(&located.onnx, &again).map_err(failed)?.engine;
+            warm_up(&mut opened.engine).map_err(failed)?;
+        }
+        Ok((opened.engine, opened.reason, why))
     }
-    Ok((opened.engine, opened.reason, why))
 }
 
 /// Runs the network a few times; the shortest run in seconds.

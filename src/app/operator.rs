@@ -21,7 +21,7 @@ use crate::camera::Report;
 use crate::camera::latest::Latest;
 use crate::clock;
 use crate::detect::Detector;
-use crate::model::{self, ModelError};
+use crate::model::{Loader, ModelError};
 
 /// How long a new stream has to show its first detection.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
@@ -44,7 +44,8 @@ pub struct Tools {
 
 /// Carries out jobs until nobody gives any; then everything stops.
 pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Receiver<Job>) {
-    Operator { tools, current, running: None, told, engine: None, begun: false }.work(jobs);
+    Operator { tools, current, running: None, told, engine: None, begun: false, loader: Loader::default() }
+        .work(jobs);
 }
 
 struct Operator {
@@ -54,6 +55,7 @@ struct Operator {
     told: Sender<Progress>,
     engine: Option<Value>,
     begun: bool,
+    loader: Loader,
 }
 
 /// What a change proved.
@@ -125,7 +127,7 @@ impl Operator {
 
     fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
         let Tools { config, latest, sink, reports, ended, .. } = &self.tools;
-        let loaded = model::load(config, &desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
+        let loaded = self.loader.load(config, &desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
         let detector = Detector::new(loaded.network, &desired.streams)
             .map_err(|e| Refusal::new(Code::BadModel, e.to_string()))?;
@@ -228,8 +230,8 @@ impl Operator {
     }
 
     fn swap(&mut self, model: &str, shadow_frames: u32) -> Proof {
-        let loaded =
-            model::load(&self.tools.config, model, &self.current.streams).map_err(|e| bad_model(&e))?;
+        let (config, streams) = (&self.tools.config, &self.current.streams);
+        let loaded = self.loader.load(config, model, streams).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
         let mut network = Box::new(loaded.network);
         let (latest, inquiry) = (&self.tools.latest, &self.tools.inquiry);

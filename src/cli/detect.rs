@@ -55,7 +55,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     gst::init().map_err(Failure::failed)?;
     let config = configured(args)?;
     let streams = model::streams(&config);
-    let loaded = model::load(&config, &config.detector.model, &streams).map_err(Failure::usage)?;
+    let loaded =
+        model::Loader::default().load(&config, &config.detector.model, &streams).map_err(Failure::usage)?;
     let _ = writeln!(std::io::stderr(), "{}: {} ({})", loaded.model_id, loaded.reason, loaded.mode);
     let mut detector = Detector::new(loaded.network, &streams).map_err(Failure::failed)?;
     let latest = Arc::new(Latest::default());
