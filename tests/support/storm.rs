@@ -361,7 +361,7 @@ impl<'p> Storm<'p> {
     /// Something breaks, and is mended. Commands go on blindly meanwhile.
     fn strike(&mut self, blow: Blow) -> Outcome {
         self.drain()?;
-        let (states, births, deaths) = (self.states, self.births, self.deaths);
+        let deaths = self.deaths;
         self.note("!", &format!("{blow:?}"), b"");
         if blow != Blow::Process {
             self.broker.kill();
@@ -379,6 +379,8 @@ impl<'p> Storm<'p> {
             }
             self.books.may_echo();
         }
+        // What the old connection still brought is no sign of the new one.
+        let (states, births) = (self.states, self.births);
         if self.held.is_none() {
             self.judge.nothing_odd(self.books.open_orders())?;
         }
