@@ -17,6 +17,9 @@ pub struct Identity {
     pub ack_topic: Arc<str>,
     pub health_topic: Arc<str>,
     pub history_topic: Arc<str>,
+    /// Of answers to `why` and `pump`.
+    pub why_topic: Arc<str>,
+    pub pump_topic: Arc<str>,
     /// Of the metrics that a command asked for.
     pub report_topic: Arc<str>,
     pub metrics_topic: Arc<str>,
@@ -45,6 +48,8 @@ impl Identity {
             ack_topic: format!("{status}/{instance_id}/ack").into(),
             health_topic: format!("{status}/{instance_id}/health").into(),
             history_topic: format!("{status}/{instance_id}/history").into(),
+            why_topic: format!("{status}/{instance_id}/why").into(),
+            pump_topic: format!("{status}/{instance_id}/pump").into(),
             report_topic: format!("{status}/metrics/{instance_id}").into(),
             metrics_topic: format!("{}/{instance_id}", config.mqtt.metrics_topic).into(),
             boot_id: boot_id.trim().to_owned(),

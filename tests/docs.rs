@@ -135,6 +135,7 @@ fn metrics_need_frames_and_have_the_documented_fields() {
         pts_ms: 0.0,
         width: 1,
         height: 1,
+        health: vigia_core::consensus::Health::GOOD,
         inference: std::time::Duration::from_millis(45),
         generation: 1,
         model_id: "m",
@@ -173,4 +174,47 @@ fn the_commands_are_as_documented() {
     assert_eq!(shown.trim(), table.trim(), "VIGIA_BLESS=1 cargo test --test docs writes it anew");
     let written = std::fs::read_to_string(root.join("asyncapi.json")).expect("docs/asyncapi.json");
     assert_eq!(written, api, "VIGIA_BLESS=1 cargo test --test docs writes it anew");
+}
+
+/// Topics and payloads of fires and the pump.
+#[test]
+fn fires_are_as_documented() {
+    use vigia_core::link::{BankKind, BootId, Moment, Numbered};
+    use vigia_core::pump::Kind;
+    let config = vigia::config::parse_site(b"instance_id: x").expect("good");
+    let topics = vigia::fire::topics::Topics::new(&config, "{host}");
+    let text = document();
+    let panel = [Kind::Alarm, Kind::Supervisory, Kind::Trouble].map(|kind| topics.of(kind).clone());
+    let named = [&topics.trigger, &topics.emergency, &topics.telemetry, &topics.presence];
+    let health = [&topics.consensus_health, &topics.pump_health, &topics.pump_status];
+    for topic in named.into_iter().chain(health).chain(&panel) {
+        assert!(text.contains(&format!("`{topic}`")), "{topic}");
+    }
+    let shown = examples().into_iter().find(|v| v["action"] == "engine_running").expect("an event");
+    let after = Moment {
+        state: vigia_core::pump::StateName::Running,
+        epoch: 12,
+        fault: None,
+        relays: vigia_core::pump::RelayImage::NONE,
+        seen: vigia_core::link::SeenImage::default(),
+        refill_owed: std::time::Duration::ZERO,
+        current_runtime: std::time::Duration::ZERO,
+        total_runtime: std::time::Duration::from_millis(1_203_500),
+        armed: true,
+    };
+    let event = vigia_core::pump::Event::EngineRunning { proven: true };
+    let told = Numbered { number: 41, at: vigia_core::time::Instant(0), event, after };
+    let at = Utc::from_unix_ns(0);
+    let written = vigia::fire::telemetry::event(&told, BootId([0; 16]), BankKind::Gpio, "x", at);
+    assert_eq!(keys(&written), keys(&shown));
+    assert_eq!(keys(&written["system_state"]), keys(&shown["system_state"]));
+    assert_eq!(written["system_state"]["total_runtime"], 1203.5);
+    let ran = vigia_core::pump::Event::EngineStalled { ran: std::time::Duration::from_millis(2_500) };
+    let told = Numbered { event: ran, ..told };
+    let written = vigia::fire::telemetry::event(&told, BootId([0; 16]), BankKind::Simulated, "x", at);
+    assert_eq!(
+        (&written["ran"], &written["gpio_available"]),
+        (&json!(2.5), &json!(false)),
+        "times are seconds"
+    );
 }

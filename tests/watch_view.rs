@@ -27,6 +27,7 @@ fn model() -> Model {
         detections: "nvr/detections".into(),
         status: "nvr/control/status".into(),
         metrics: "nvr/status/metrics".into(),
+        site: String::new(),
     };
     let broker = Broker { address: "box:1883".into(), raw_command: RAW.into() };
     Model::new(broker, topics, ms(0), Utc::from_unix_ns(WALL_NS))

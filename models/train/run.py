@@ -36,6 +36,7 @@ def arguments():
     parser.add_argument("--steps", type=int, default=STEPS, help=f"training steps (default {STEPS})")
     parser.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
     parser.add_argument("--fine", action="store_true", help="a second course at full size, for --init")
+    parser.add_argument("--rate", type=float, help="highest learning rate, instead of the course's own")
     parser.add_argument("--quick", action="store_true", help="a toy data set and few steps, to prove the pipeline")
     return parser.parse_args()
 
@@ -44,10 +45,10 @@ def digest(path):
     return {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def make(data, out, steps, init, fine):
+def make(data, out, steps, init, fine, rate):
     """The whole pipeline; returns the process's exit code."""
     begin = time.monotonic()
-    average = train(data, out, steps, init, fine)
+    average = train(data, out, steps, init, fine, rate)
     if average is None:
         return 130
     trained = time.monotonic() - begin
@@ -131,7 +132,7 @@ def main():
             raise InputError("--fine needs --init: the checkpoint of the first course")
         if steps < 10:
             raise InputError("--steps must be at least 10")
-        return make(data, args.out, steps, args.init, args.fine)
+        return make(data, args.out, steps, args.init, args.fine, args.rate)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -29,6 +29,7 @@ class Schedule:
 
     steps: int
     fine: bool = False  # the second course, from the weights of the first: full size, smaller steps
+    peak: float | None = None  # instead of the course's own
 
     def small(self, step):
         return not self.fine and step < 0.45 * self.steps
@@ -48,7 +49,7 @@ class Schedule:
     def rate(self, step):
         """Learning rate: linear warm-up, then half a cosine."""
         warm = max(1, min(200, self.steps // 10))
-        peak = FINE_RATE if self.fine else RATE
+        peak = self.peak or (FINE_RATE if self.fine else RATE)
         if step < warm:
             return peak * (step + 1) / warm
         turn = math.pi * (step - warm) / max(1, self.steps - warm)
@@ -135,7 +136,7 @@ def start(out, steps, init, device):
     return net, average, optimizer, first
 
 
-def train(data, out, steps, init=None, fine=False, every=500, seed=1):
+def train(data, out, steps, init=None, fine=False, rate=None, every=500, seed=1):
     """Trains to out/last.pt. Returns the averaged network, or None when stopped by a signal.
 
     data: folder with train/ and val/; every: steps between checkpoints.
@@ -143,7 +144,7 @@ def train(data, out, steps, init=None, fine=False, every=500, seed=1):
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     device = pick_device()
-    schedule = Schedule(steps, fine)
+    schedule = Schedule(steps, fine, rate)
     frames, held_out = read_labels(Path(data) / "train"), read_labels(Path(data) / "val")
     open_cache(Path(data) / "train", frames, out / "train.cache", mixed=True)
     watched = np.linspace(0, len(held_out) - 1, min(400, len(held_out))).astype(int)

@@ -8,6 +8,7 @@ use vigia_core::control::{Ack, Code, Refusal, Status};
 
 use super::{App, write_json};
 use crate::clock;
+use crate::fire::Fire;
 use crate::mqtt::{Class, Qos};
 use crate::wire;
 
@@ -27,6 +28,9 @@ impl App {
             "paused_sources": self.paused_sources(),
         });
         if let Value::Object(all) = &mut all {
+            if let Some(Value::Object(glance)) = self.fire.as_ref().map(Fire::glance) {
+                all.extend(glance);
+            }
             if let Some(before) = &self.renamed_from {
                 all.insert("renamed_from".into(), json!(before));
             }
@@ -170,7 +174,14 @@ impl App {
         }
     }
 
-    fn say(&self, class: Class, topic: &Arc<str>, qos: Qos, retain: bool, value: &impl serde::Serialize) {
+    pub(super) fn say(
+        &self,
+        class: Class,
+        topic: &Arc<str>,
+        qos: Qos,
+        retain: bool,
+        value: &impl serde::Serialize,
+    ) {
         let write = |buffer: &mut Vec<u8>| write_json(buffer, value);
         if let Err(refused) = self.voices.load().outbox.publish(class, topic, qos, retain, write) {
             tracing::warn!(component = "metrics_reporter", event = "metrics_error", %refused, topic = &**topic, "not published");

@@ -23,13 +23,18 @@ use crate::clock;
 use crate::control::keys::Keys;
 use crate::control::scribe::{Kept, Scribe};
 use crate::detect::manifest;
+use crate::fire::Fire;
 use crate::model::ModelError;
 use crate::mqtt::Worker;
 use crate::telemetry::Telemetry;
 use crate::wire::Identity;
 
 /// What this instance can do beyond the basics.
-pub(super) const ACTIVE: &[Capability] = &[Capability::Journal];
+fn active(config: &Config) -> Vec<Capability> {
+    let fire = config.fire.as_ref().map(|_| Capability::Fire);
+    let pump = config.pump.as_ref().map(|_| Capability::Pump);
+    [Some(Capability::Journal), fire, pump].into_iter().flatten().collect()
+}
 
 impl App {
     pub(super) fn new(config: Config, reload: Reload) -> Result<Self, AppError> {
@@ -53,6 +58,8 @@ impl App {
             let other = desired.model != config.detector.model;
             manifest::locate(models, &config.detector.model).ok().filter(|_| other).ok_or(e)
         })?;
+        let fire = Fire::start(&config, &identity, &desired.streams)?;
+        let feed = fire.as_ref().and_then(Fire::feed);
         let worker = Worker::start(crate::link::settings(&config, &identity))?;
         let outbox = worker.outbox().clone();
         let voices = Arc::new(ArcSwap::from_pointee(Voice { identity, outbox }));
@@ -61,7 +68,8 @@ impl App {
         let (told, reports) = unbounded();
         let (done, ended) = unbounded();
         let parts = (config.clone(), voices.clone(), telemetry.clone());
-        let sink = move || Sink::new(&parts.0, parts.1.clone(), parts.2.clone(), witness.clone());
+        let sink =
+            move || Sink::new(&parts.0, parts.1.clone(), parts.2.clone(), witness.clone(), feed.clone());
         let tools = Tools {
             config: config.clone(),
             latest: Arc::clone(&latest),
@@ -82,6 +90,10 @@ impl App {
             ledger: remembered(&kept),
             scribe,
             keys,
+            active: active(&config),
+            fire,
+            asked: BTreeMap::new(),
+            asks: 0,
             desk,
             reports,
             ended,
@@ -117,7 +129,7 @@ impl App {
         if let Some(interval) = self.config.metrics.interval {
             text.push_str(&format!("metrics   {} every {} s\n", id.metrics_topic, interval.as_secs_f64()));
         }
-        for spec in available(ACTIVE) {
+        for spec in available(&self.active) {
             let params = if spec.example.is_empty() { "{}" } else { spec.example };
             text.push_str(&format!(
                 "  {{\"command\":\"{}\",\"params\":{params}}}  {}\n",
@@ -128,7 +140,7 @@ impl App {
         tracing::info!(
             component = "processor",
             event = "commands_registered",
-            count = available(ACTIVE).count(),
+            count = available(&self.active).count(),
             known = COMMANDS.len(),
             "commands registered"
         );

@@ -214,6 +214,9 @@ impl App {
             self.streams.entry(*id).or_insert(StreamState::Connecting);
         }
         self.telemetry.keep(&ids);
+        if let Some(fire) = &self.fire {
+            fire.streams(&self.desired.streams);
+        }
         self.step(Input::Streams(ids));
         self.stale = true;
         if self.machine.pauses().is_all_paused() {

@@ -10,16 +10,17 @@ use vigia_core::control::{
     Refusal, RequestId, Saved, Ticket, open, trace_id,
 };
 use vigia_core::control::{Class as CommandClass, Desired, Overlay};
+use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 
-use super::boot::{ACTIVE, interrupted};
+use super::boot::interrupted;
 use super::{App, End};
 use crate::clock;
 use crate::control::journal::{self, JournalError};
 use crate::mqtt::Incoming;
 
 /// Senders' clocks may be this far ahead of ours.
-const AHEAD_MAX: Duration = Duration::from_secs(60);
+pub(super) const AHEAD_MAX: Duration = Duration::from_secs(60);
 /// A signed command is not taken later than this after it was issued.
 const SIGNED_AGE_MAX: Duration = Duration::from_secs(300);
 
@@ -35,8 +36,10 @@ pub(super) struct InHand {
     pub params: Value,
     pub role: Option<Role>,
     pub key_id: Option<String>,
+    /// When its sender says to have sent it.
+    pub issued: Option<Utc>,
     /// Of the command, where it could be read.
-    class: Option<CommandClass>,
+    pub class: Option<CommandClass>,
     /// What the instance is to be if it succeeds.
     pub next: Option<Desired>,
     /// The commands of a batch.
@@ -117,6 +120,7 @@ impl App {
             params: Value::Null,
             role: None,
             key_id: None,
+            issued: None,
             class: None,
             next: None,
             batch: Vec::new(),
@@ -128,6 +132,7 @@ impl App {
         let mut hand = self.hand(envelope.echo.clone());
         hand.digest = envelope.digest();
         hand.params = envelope.shown_params();
+        hand.issued = envelope.issued_at;
         hand.key_id = envelope.signature.as_ref().map(|s| s.key_id.clone());
         let (command, trace_id) = (&hand.ticket.echo.command, &hand.ticket.trace_id);
         tracing::info!(component = "control_plane", event = "command_received", command, trace_id, params = %hand.params, "command received");
@@ -145,7 +150,7 @@ impl App {
     }
 
     /// A request that was seen before gets its stored answer, or the answer that is to come.
-    fn is_new(&mut self, hand: &mut InHand) -> bool {
+    pub(super) fn is_new(&mut self, hand: &mut InHand) -> bool {
         let Some(id) = &hand.ticket.echo.request_id else { return true };
         let refusal = match self.ledger.begin(clock::utc(), id, hand.digest) {
             Begun::New => {
@@ -178,7 +183,7 @@ impl App {
     fn permitted(&self, envelope: &Envelope, hand: &mut InHand) -> Result<Command, Refusal> {
         let role = self.keys.role(envelope.signature.as_ref())?;
         hand.role = Some(role);
-        let command = envelope.command(ACTIVE)?;
+        let command = envelope.command(&self.active)?;
         hand.class = Some(command.class());
         command.permit(role)?;
         Ok(command)
@@ -251,6 +256,7 @@ impl App {
                 hand.class = Some(CommandClass::Query);
                 self.waiting.insert(number, Waiting::History(Box::new(hand)));
             }
+            Command::Why { .. } | Command::Pump(_) => self.fire_command(hand, command),
             _ => self.refuse(hand, Refusal::new(Code::Failed, "it can't be served at once")),
         }
         None

@@ -11,6 +11,7 @@ mod changes;
 mod commands;
 mod desk;
 mod evidence;
+mod fires;
 mod governor;
 mod operator;
 mod record;
@@ -28,7 +29,7 @@ use crossbeam_channel::{Receiver, after, never, select, tick};
 use serde_json::{Value, json};
 use thiserror::Error;
 use vigia_core::config::Config;
-use vigia_core::control::{Desired, Input, Ledger, Machine, Refusal, Status};
+use vigia_core::control::{Capability, Desired, Input, Ledger, Machine, Refusal, Status};
 use vigia_core::stream::{Gate, StreamState};
 use vigia_core::time::Instant;
 
@@ -38,6 +39,7 @@ use crate::clock;
 use crate::control::journal::JournalError;
 use crate::control::keys::Keys;
 use crate::control::scribe::Scribe;
+use crate::fire::{Fire, FireError};
 use crate::model::ModelError;
 use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
@@ -74,6 +76,8 @@ pub enum AppError {
     Mqtt(#[from] crate::mqtt::ConfigError),
     #[error("{0}")]
     Journal(#[from] JournalError),
+    #[error("{0}")]
+    Fire(#[from] FireError),
     #[error("{0}")]
     Keys(String),
     #[error("a thread can't be started: {0}")]
@@ -121,6 +125,12 @@ struct App {
     ledger: Ledger,
     scribe: Scribe,
     keys: Keys,
+    /// What this instance can do beyond the basics.
+    active: Vec<Capability>,
+    fire: Option<Fire>,
+    /// Questions to it without an answer.
+    asked: BTreeMap<u64, fires::Asked>,
+    asks: u64,
     desk: Desk,
     reports: Receiver<Report>,
     ended: Receiver<Ended>,
@@ -161,6 +171,8 @@ impl App {
             let pause_over = self.machine.deadline().map_or_else(never, |at| after(at.since(clock::now())));
             // A rename replaces the worker, and with it these.
             let (links, incoming) = (self.worker.events().clone(), self.worker.incoming().clone());
+            let (orders, told) =
+                self.fire.as_ref().map_or_else(|| (never(), never()), |f| (f.asked.clone(), f.told.clone()));
             let (progress, written) = (self.desk.progress.clone(), self.scribe.done.clone());
             let end = select! {
                 recv(signals.stop) -> _ => {
@@ -169,6 +181,8 @@ impl App {
                 }
                 recv(signals.reload) -> _ => { self.reload_by_signal(); None }
                 recv(incoming) -> message => message.ok().and_then(|m| self.take(&m)),
+                recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
+                recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),
@@ -278,6 +292,9 @@ impl App {
         let until = clock::now().after(DETECTIONS_FLUSH_FOR);
         while outbox.counters().detection.queued > 0 && self.is_connected() && clock::now() < until {
             let _ = never::<()>().recv_timeout(Duration::from_millis(5));
+        }
+        if let Some(fire) = &self.fire {
+            fire.close();
         }
         self.clear_metrics();
         if failed {

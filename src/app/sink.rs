@@ -11,6 +11,7 @@ use super::voice::Voices;
 use super::write_json;
 use crate::clock;
 use crate::detect::Detected;
+use crate::fire::feed::Feed;
 use crate::mqtt::{Class, Qos, Refused};
 use crate::telemetry::Telemetry;
 
@@ -22,11 +23,19 @@ pub struct Sink {
     qos: Qos,
     telemetry: Telemetry,
     witness: Witness,
+    /// Where fires are decided, if they are.
+    feed: Option<Feed>,
     refused: u64,
 }
 
 impl Sink {
-    pub fn new(config: &Config, voices: Voices, telemetry: Telemetry, witness: Witness) -> Self {
+    pub fn new(
+        config: &Config,
+        voices: Voices,
+        telemetry: Telemetry,
+        witness: Witness,
+        feed: Option<Feed>,
+    ) -> Self {
         Self {
             voices,
             prefix: config.mqtt.detections_topic.clone(),
@@ -34,11 +43,16 @@ impl Sink {
             qos: crate::link::qos(config.mqtt.detections_qos),
             telemetry,
             witness,
+            feed,
             refused: 0,
         }
     }
 
     pub fn publish(&mut self, d: &Detected) {
+        // First: a fire is not kept waiting, and a pause silences detections, not fires.
+        if let Some(feed) = &self.feed {
+            feed.note(d);
+        }
         let pulse = self.telemetry.note(d, clock::now());
         let prefix = &self.prefix;
         let topic = self.topics.entry(d.source_id);

@@ -20,12 +20,14 @@ use crate::{link, mqtt};
 /// How long instances have to answer a ping that addresses nobody in particular.
 const DISCOVERY: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_millis(300);
+/// What an instance may be able to do; it says itself what it can't.
+const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump];
 const INCOMING_LEN_MAX: usize = 4_096;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Exit codes: 0 completed, 1 refused, failed or no answer, 2 wrong usage.\n\
     Examples:\n  vigia ctl ping\n  vigia ctl pause source_id=2 timeout_s=60 --instance hall\n  \
-    vigia ctl change_model model_id=lookout-n --instance hall\n  vigia ctl batch_commands '{\"commands\":[…]}'")]
+    vigia ctl change_model model_id=lookout-n --instance hall\n  vigia ctl pump status --instance hall\n  vigia ctl batch_commands '{\"commands\":[…]}'")]
 pub struct Args {
     /// Name of the command; `vigia ctl ping` finds the instances
     command: String,
@@ -50,12 +52,58 @@ pub struct Args {
     mqtt_host: Option<String>,
     #[arg(long)]
     mqtt_port: Option<u16>,
+    /// What was asked for, and no word on how that went
+    #[arg(skip)]
+    answer_only: bool,
+}
+
+impl Args {
+    /// A question whose answer alone is shown.
+    pub fn question(command: &str, params: Vec<String>, to: Asked) -> Self {
+        Self {
+            command: command.to_owned(),
+            params,
+            instances: to.instances,
+            timeout: to.timeout,
+            json: to.json,
+            request_id: None,
+            config: to.config,
+            mqtt_host: to.mqtt_host,
+            mqtt_port: to.mqtt_port,
+            answer_only: true,
+        }
+    }
+}
+
+/// Whom a question is for, and how its answer is shown.
+#[derive(Debug, ClapArgs)]
+pub struct Asked {
+    /// Whom it is for; several times for several [default: all]
+    #[arg(long = "instance", value_name = "ID")]
+    instances: Vec<String>,
+    /// Seconds to wait for the answer
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    timeout: f64,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
+    /// The site's configuration file, for the broker and the topics
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[arg(long)]
+    mqtt_host: Option<String>,
+    #[arg(long)]
+    mqtt_port: Option<u16>,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let params = params(&args.params)?;
+    let params = if args.command.eq_ignore_ascii_case("pump") {
+        pump_params(&args.params)?
+    } else {
+        params(&args.params)?
+    };
     // The instance has the last word, but a typing error needs no round trip.
-    Command::parse(&args.command, &params, &[Capability::Journal]).map_err(|e| Failure::usage(e.message))?;
+    Command::parse(&args.command, &params, ALL).map_err(|e| Failure::usage(e.message))?;
     let timeout = Duration::try_from_secs_f64(args.timeout).map_err(|_| {
         Failure::Usage(format!("--timeout must be a number of seconds, got {}", args.timeout))
     })?;
@@ -68,6 +116,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let outcome = call.make(params, timeout);
     let _ = worker.shutdown(GOODBYE);
     outcome
+}
+
+/// `vigia ctl pump stop` is short for `action=stop`.
+fn pump_params(given: &[String]) -> Result<Map<String, Value>, Failure> {
+    match given {
+        [word] if !word.contains('=') && !word.trim_start().starts_with('{') => {
+            Ok(Map::from_iter([("action".to_owned(), Value::from(word.as_str()))]))
+        }
+        _ => params(given),
+    }
 }
 
 /// One object, or pairs whose values are JSON where they can be.
@@ -105,7 +163,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         component: "ctl",
         broker: link::broker(&config.mqtt, format!("vigia-ctl-{:08x}", fastrand::u32(..)), None),
-        subscriptions: ["+", "+/ack", "+/health", "+/history", "metrics/+"]
+        subscriptions: ["+", "+/ack", "+/health", "+/history", "+/why", "+/pump", "metrics/+"]
             .map(|rest| to(format!("{status}/{rest}")))
             .to_vec(),
         limits: Limits { incoming_len_max: INCOMING_LEN_MAX, ..Limits::default() },
@@ -202,7 +260,7 @@ impl Call<'_> {
     }
 
     fn acknowledged(&mut self, ack: &Ack) -> Result<(), Failure> {
-        if self.args.json {
+        if self.args.json && !self.args.answer_only {
             print(&serde_json::to_string(ack).map_err(Failure::failed)?)?;
         }
         if ack.ack_status == AckStatus::Received {
@@ -213,7 +271,7 @@ impl Call<'_> {
         self.working.remove(&ack.instance_id);
         let completed = ack.ack_status == AckStatus::Completed;
         self.answered.push((ack.instance_id.clone(), completed));
-        if self.args.json {
+        if self.args.json || (self.args.answer_only && completed) {
             return Ok(());
         }
         let took = ack.duration_ms.unwrap_or_default();
@@ -240,6 +298,8 @@ impl Call<'_> {
         let wanted = match self.args.command.to_ascii_lowercase().as_str() {
             "health" => rest.ends_with("/health"),
             "history" => rest.ends_with("/history"),
+            "why" => rest.ends_with("/why"),
+            "pump" => rest.ends_with("/pump"),
             "metrics" => rest.starts_with("/metrics/"),
             "ping" | "status" => !rest.trim_start_matches('/').contains('/'),
             _ => false,
@@ -257,6 +317,9 @@ impl Call<'_> {
         }
         if self.args.json {
             return print(&value.to_string());
+        }
+        if let Some(lines) = super::why::lines(&value) {
+            return print(&lines);
         }
         print(&format!("{value:#}"))
     }

@@ -6,6 +6,7 @@ mod detect;
 mod model;
 mod run;
 mod watch;
+mod why;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ enum Command {
     Detect(detect::Args),
     /// Send a command to instances and wait for their answers
     Ctl(ctl::Args),
+    /// Ask why a fire was or was not confirmed
+    Why(why::Args),
     /// Show live what instances on a broker detect
     Watch(watch::Args),
     /// Measure this machine: engine alone, pre-processing, whole path (JSON at the end)
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig { file, board } => run::check(&file, board.as_deref()),
         Command::Detect(args) => detect::run(&args),
         Command::Ctl(args) => ctl::run(&args),
+        Command::Why(args) => why::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Model(command) => model::run(command),

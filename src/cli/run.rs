@@ -127,9 +127,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let signals = Signals { stop, reload: hangups().map_err(Failure::failed)? };
     let reload = Box::new(move || load().map_err(|e| e.to_string()));
     app::run(config, reload, &signals).map_err(|e| match e {
-        AppError::Model(_) | AppError::Mqtt(_) | AppError::Journal(_) | AppError::Keys(_) => {
-            Failure::usage(e)
-        }
+        AppError::Model(_)
+        | AppError::Mqtt(_)
+        | AppError::Journal(_)
+        | AppError::Fire(_)
+        | AppError::Keys(_) => Failure::usage(e),
         AppError::Start(refusal) if refusal.code == Code::BadModel => Failure::usage(refusal),
         e => Failure::failed(e),
     })

@@ -71,6 +71,7 @@ impl Args {
             detections: of(&self.detections_topic, &config.mqtt.detections_topic),
             status: of(&self.status_topic, &config.control.status_topic),
             metrics: of(&self.metrics_topic, &config.mqtt.metrics_topic),
+            site: config.topic(""),
         }
     }
 }

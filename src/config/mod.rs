@@ -109,8 +109,8 @@ impl Loading {
         let raw: raw::Config = match serde_json::from_value(self.tree.to_json()) {
             Ok(raw) => raw,
             Err(e) => {
-                // Only if the shipped defaults lack a key, which a test forbids.
-                let message = format!("the built-in defaults don't fit this program: {e}");
+                // Defaults hold every key, so it is one inside of an item, or a key of a table.
+                let message = format!("a key is missing, or is none: {e}");
                 self.report.add(Origin::Defaults { line: 0 }, "", message);
                 return Err(self.report.into_error());
             }

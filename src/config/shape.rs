@@ -99,6 +99,16 @@ impl Schema {
             let inner = any.iter().find(|one| one.get("$ref").is_some())?;
             return Some(Shape { is_nullable: true, hint, ..self.shape_of(inner)? });
         }
+        if let Some(words) = schema.get("oneOf").and_then(Json::as_array) {
+            // An enum some of whose words have descriptions: these stand alone, the others in a list.
+            let one = |one: &'s Json| match (one.get("const"), one.get("enum")) {
+                (Some(word), _) => Some(vec![word.as_str()?]),
+                (None, Some(words)) => words.as_array()?.iter().map(Json::as_str).collect(),
+                (None, None) => None,
+            };
+            let words: Vec<Vec<&str>> = words.iter().map(one).collect::<Option<_>>()?;
+            return Some(Shape { kind: Kind::Choice(words.concat()), is_nullable: false, hint });
+        }
         if let Some(name) = schema.get("$ref").and_then(Json::as_str) {
             let named = self.json.pointer(name.strip_prefix('#')?)?;
             let shape = self.shape_of(named)?;

@@ -1,6 +1,7 @@
 //! Whole files through the loader, held against the very lines it must print.
 
 mod faults;
+mod fire;
 mod hostile;
 mod sources;
 

@@ -10,6 +10,7 @@ mod lane;
 pub mod manifest;
 pub mod network;
 pub mod orders;
+pub mod picture;
 pub mod rten;
 pub mod surface;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 use thiserror::Error;
 use vigia_accel::preprocess::PreprocessError;
 use vigia_core::config::Stream;
+use vigia_core::consensus::Health;
 use vigia_core::detection::Detection;
 use vigia_core::detection::head::HeadError;
 use vigia_core::event::Utc;
@@ -33,6 +35,7 @@ use engine::EngineError;
 use lane::Lane;
 use network::{Network, Placed};
 use orders::{Inbox, Orders};
+use picture::Look;
 use surface::SurfaceError;
 
 /// This many failures in a row and the engine is given up.
@@ -53,6 +56,8 @@ pub struct Detected<'a> {
     /// Frame size in pixels.
     pub width: u32,
     pub height: u32,
+    /// What the picture is worth as evidence.
+    pub health: Health,
     /// From the start of the request to its end.
     pub inference: Duration,
     /// Of the model: rises when it is swapped.
@@ -99,6 +104,8 @@ pub struct Detector {
     spare: Option<Box<Network>>,
     generation: u64,
     lanes: BTreeMap<u32, Lane>,
+    /// The last picture of each stream.
+    looks: BTreeMap<u32, Look>,
     found: Vec<Detection>,
     jobs: VecDeque<Job>,
     free: Vec<usize>,
@@ -136,6 +143,7 @@ impl Detector {
             spare: None,
             generation: 1,
             lanes,
+            looks: BTreeMap::new(),
             found: Vec::new(),
             jobs: VecDeque::new(),
             failures: 0,
@@ -218,9 +226,14 @@ impl Detector {
     }
 
     fn begin(&mut self, slot: usize, frame: &Frame) -> Result<Option<Job>, FrameError> {
+        if self.looks.len() > self.lanes.len() {
+            // A stream that is gone leaves nothing behind.
+            self.looks.retain(|id, _| self.lanes.contains_key(id));
+        }
         // A stream that was removed while its last frame was on its way.
         let Some(lane) = self.lanes.get_mut(&frame.source_id) else { return Ok(None) };
-        let placed = self.network.begin(slot, frame, &mut lane.pre)?;
+        let look = self.looks.entry(frame.source_id).or_default();
+        let placed = self.network.begin(slot, frame, &mut lane.pre, look)?;
         Ok(Some(Job {
             slot,
             started: clock::now(),
@@ -255,6 +268,7 @@ impl Detector {
             pts_ms: job.pts_ms,
             width: job.placed.width,
             height: job.placed.height,
+            health: job.placed.health,
             inference,
             generation: self.generation,
             model_id: &self.network.manifest.id,

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use vigia_accel::preprocess::{Letterbox, Preprocessor};
+use vigia_core::consensus::Health;
 use vigia_core::detection::head::Decoder;
 use vigia_core::detection::{BBox, Detection, nms};
 
 use super::engine::Engine;
 use super::manifest::Manifest;
+use super::picture::Look;
 use super::{FrameError, Suppression, surface};
 use crate::frame::Frame;
 
@@ -26,6 +28,7 @@ pub(super) struct Placed {
     pub(super) letterbox: Letterbox,
     pub(super) width: u32,
     pub(super) height: u32,
+    pub(super) health: Health,
 }
 
 impl Network {
@@ -42,11 +45,13 @@ impl Network {
         slot: usize,
         frame: &Frame,
         pre: &mut Preprocessor,
+        look: &mut Look,
     ) -> Result<Placed, FrameError> {
         let input = self.engine.input(slot)?;
         let placed = surface::with_image(&frame.surface, |image| {
             let letterbox = pre.run(image, input)?;
-            Ok::<_, FrameError>(Placed { letterbox, width: image.width(), height: image.height() })
+            let health = look.take(frame.captured_at, image);
+            Ok::<_, FrameError>(Placed { letterbox, width: image.width(), height: image.height(), health })
         })?;
         self.engine.start(slot)?;
         Ok(placed)
@@ -78,7 +83,7 @@ impl Network {
     /// [`FrameError`].
     pub fn look(&mut self, frame: &Frame, floor: f32) -> Result<Vec<Detection>, FrameError> {
         let mut pre = Preprocessor::new(self.manifest.tensor_spec())?;
-        let placed = self.begin(0, frame, &mut pre)?;
+        let placed = self.begin(0, frame, &mut pre, &mut Look::default())?;
         let mut found = Vec::new();
         self.finish(0, placed, floor, &mut found)?;
         Ok(found)
@@ -88,7 +93,7 @@ impl Network {
 /// From tensor pixels to frame pixels, clipped to the frame.
 #[expect(clippy::cast_precision_loss, reason = "frame sides are far below 2^24")]
 fn to_frame(found: &mut [Detection], placed: Placed) {
-    let Placed { letterbox, width, height } = placed;
+    let Placed { letterbox, width, height, .. } = placed;
     for d in found {
         let (x1, y1) = letterbox.to_frame(d.bbox.x1, d.bbox.y1);
         let (x2, y2) = letterbox.to_frame(d.bbox.x2, d.bbox.y2);

@@ -11,6 +11,9 @@ pub enum Class {
     Ack,
     /// State of the instance. Same care as `Ack`, and in order with it.
     Status,
+    /// What must reach the broker whatever happens: its owner keeps it on the disk under this number until
+    /// [`Outbox::receipts`](super::Outbox::receipts) tells that the broker has it. Same care as `Status`.
+    Kept(u64),
     /// One detection event. The oldest gives way, counted per source.
     Detection { source_id: u32, frame_id: u64 },
     /// Telemetry of which only the newest value matters: one slot per topic.
@@ -20,7 +23,7 @@ pub enum Class {
 impl Class {
     pub(super) fn is_urgent(self) -> bool {
         match self {
-            Self::Ack | Self::Status => true,
+            Self::Ack | Self::Status | Self::Kept(_) => true,
             Self::Detection { .. } | Self::Latest => false,
         }
     }
@@ -28,7 +31,7 @@ impl Class {
     pub(super) fn row(self) -> usize {
         match self {
             Self::Ack => 0,
-            Self::Status => 1,
+            Self::Status | Self::Kept(_) => 1,
             Self::Detection { .. } => 2,
             Self::Latest => 3,
         }

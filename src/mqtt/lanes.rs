@@ -107,7 +107,7 @@ impl Lanes {
 
     fn place(&mut self, mut entry: Entry) -> Result<Option<Entry>, (Refused, Entry)> {
         match entry.class {
-            Class::Ack | Class::Status => {
+            Class::Ack | Class::Status | Class::Kept(_) => {
                 if self.urgent_owned() >= self.limits.urgent_len_max {
                     return Err((Refused::Full(self.limits.urgent_len_max), entry));
                 }
@@ -171,13 +171,13 @@ impl Lanes {
                 self.detection_passed_over = 0;
                 self.handed.insert(source_id, frame_id);
             }
-            Class::Ack | Class::Status | Class::Latest => {
+            Class::Ack | Class::Status | Class::Kept(_) | Class::Latest => {
                 self.detection_passed_over += u32::from(detection_waits);
             }
         }
         match entry.class {
             Class::Latest => self.latest_passed_over = 0,
-            Class::Ack | Class::Status | Class::Detection { .. } => {
+            Class::Ack | Class::Status | Class::Kept(_) | Class::Detection { .. } => {
                 self.latest_passed_over += u32::from(latest_waits);
             }
         }
@@ -208,7 +208,7 @@ impl Lanes {
         account.queued += 1;
         account.resent += u64::from(was_sent);
         let unplaced = match entry.class {
-            Class::Ack | Class::Status => {
+            Class::Ack | Class::Status | Class::Kept(_) => {
                 self.urgent.push_front(entry);
                 None
             }
@@ -268,7 +268,7 @@ impl Lanes {
         let gate = &self.gate;
         let gated = |entry: &Entry| match entry.class {
             Class::Detection { source_id, .. } => gate.is_closed(source_id),
-            Class::Ack | Class::Status | Class::Latest => false,
+            Class::Ack | Class::Status | Class::Kept(_) | Class::Latest => false,
         };
         let at = self.detections.iter().position(gated)?;
         self.detections.remove(at).map(|entry| self.drop_queued(entry))

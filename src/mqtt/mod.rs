@@ -39,7 +39,7 @@ pub use config::{
     BrokerConfig, ConfigError, Limits, Protocol, Qos, Secret, Settings, Subscription, Timing, Tls, Will,
 };
 pub use link::{Cause, Link, LinkEvent};
-pub use outbox::Outbox;
+pub use outbox::{Outbox, Receipt};
 pub use session::Incoming;
 pub use topic::TopicError;
 pub use worker::{Farewell, Worker, WorkerStats};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 use vigia_core::stream::Gate;
 
@@ -28,13 +28,24 @@ struct Shared {
     lanes: Mutex<Lanes>,
     /// Empty payload buffers. A bounded channel is used as a lock-free stack of fixed size.
     spares: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
+    /// Of [`Class::Kept`]. Never more than were in flight, and their owner reads them.
+    receipts: (Sender<Receipt>, Receiver<Receipt>),
     bell: Bell,
+}
+
+/// What became of a message of [`Class::Kept`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    pub number: u64,
+    /// The broker has it; else it refused it.
+    pub taken: bool,
 }
 
 impl Outbox {
     pub(super) fn new(limits: Limits, bell: Bell) -> Self {
         let spares = bounded(limits.queue_len_max + SPARES_EXTRA);
-        Self(Arc::new(Shared { lanes: Mutex::new(Lanes::new(limits)), spares, bell }))
+        let (lanes, receipts) = (Mutex::new(Lanes::new(limits)), unbounded());
+        Self(Arc::new(Shared { lanes, spares, receipts, bell }))
     }
 
     /// Leaves a message for the broker. `write` appends the payload to an empty buffer; it
@@ -118,6 +129,12 @@ impl Outbox {
         self.0.lanes.lock().handed(source_id)
     }
 
+    /// Tells of each [`Class::Kept`] message when the broker has it, or refused it.
+    #[must_use]
+    pub fn receipts(&self) -> &Receiver<Receipt> {
+        &self.0.receipts.1
+    }
+
     /// Messages waiting, all classes. Healthy is below 100.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -142,6 +159,11 @@ impl Outbox {
 
     pub(super) fn settle(&self, class: Class, outcome: Outcome) {
         self.0.lanes.lock().settle(class, outcome);
+        if let Class::Kept(number) = class {
+            let taken = matches!(outcome, Outcome::Published);
+            // Its receiver lives as long as this.
+            let _ = self.0.receipts.0.send(Receipt { number, taken });
+        }
     }
 
     pub(super) fn recycle(&self, mut buffer: Vec<u8>) {

@@ -106,6 +106,7 @@ impl Lines {
                 Some(format!("{time} not understood: {}", model.last_unclear.as_ref()?))
             }
             Change::NotUnderstood => None,
+            Change::Board { line } => Some(format!("{time} {line}")),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use vigia_core::event::{DetectionEvent, Utc, topic_source};
 
+use super::board::{Panel, Pump};
 use super::words::clean;
 
 /// Longer payloads are not looked at.
@@ -22,6 +23,8 @@ pub struct Topics {
     pub detections: String,
     pub status: String,
     pub metrics: String,
+    /// What the site puts before topics of fires and pumps, with its slash; or nothing.
+    pub site: String,
 }
 
 /// A message, read.
@@ -32,6 +35,8 @@ pub(super) enum Message {
     Metrics(String, Metrics),
     /// The broker forgets the instance: its retained status was emptied.
     Forgotten(String),
+    Panel(Panel),
+    Pump(Pump),
     /// An emptied metrics message says nothing.
     Nothing,
 }
@@ -101,8 +106,17 @@ pub(super) struct Metrics {
 impl Topics {
     /// Everything to subscribe to.
     #[must_use]
-    pub fn filters(&self) -> [String; 3] {
-        [format!("{}/#", self.detections), format!("{}/+", self.status), format!("{}/+", self.metrics)]
+    pub fn filters(&self) -> [String; 7] {
+        let site = &self.site;
+        [
+            format!("{}/#", self.detections),
+            format!("{}/+", self.status),
+            format!("{}/+", self.metrics),
+            format!("{site}system/alarm/+"),
+            format!("{site}system/supervisory/+"),
+            format!("{site}system/trouble/+"),
+            format!("{site}gpio/status"),
+        ]
     }
 
     pub(super) fn read(&self, topic: &str, payload: &[u8]) -> Result<Message, Unclear> {
@@ -120,6 +134,20 @@ impl Topics {
                 return Ok(Message::Nothing);
             }
             return Ok(Message::Metrics(clean(id), json(payload)?));
+        }
+        if let Some(rest) = topic.strip_prefix(self.site.as_str()) {
+            if payload.is_empty() && (rest == "gpio/status" || rest.starts_with("system/")) {
+                return Ok(Message::Nothing);
+            }
+            if rest == "gpio/status" {
+                return Ok(Message::Pump(json(payload)?));
+            }
+            if ["system/alarm", "system/supervisory", "system/trouble"]
+                .iter()
+                .any(|t| child(t, rest).is_some())
+            {
+                return Ok(Message::Panel(json(payload)?));
+            }
         }
         if below(&self.detections, topic).is_none() {
             return Err(Unclear::Topic);

@@ -6,6 +6,7 @@
 //!
 //! Nothing a message holds can stop the view: what is not understood is counted and shown.
 
+mod board;
 mod instance;
 pub mod lines;
 pub mod live;

@@ -7,6 +7,7 @@ use vigia_core::event::{DetectionEvent, NamedDetection, Utc};
 use vigia_core::time::Instant;
 use vigia_core::window::Rate;
 
+use super::board::Boards;
 use super::instance::{Instance, Told};
 use super::message::{Message, Status, Topics, Unclear};
 use super::words::clean;
@@ -44,6 +45,10 @@ pub enum Change {
         source_id: u32,
     },
     NotUnderstood,
+    /// Of fires, alarms and pumps.
+    Board {
+        line: String,
+    },
 }
 
 #[derive(Debug)]
@@ -59,6 +64,7 @@ pub struct Model {
     pub(super) instances: BTreeMap<String, Instance>,
     /// Newest first.
     pub(super) recent: VecDeque<Seen>,
+    pub(super) boards: Boards,
     pub(super) rate: Rate,
     pub(super) counts: Counts,
     /// Topic and reason of the last message that was not understood.
@@ -97,6 +103,7 @@ impl Model {
             reached: false,
             instances: BTreeMap::new(),
             recent: VecDeque::new(),
+            boards: Boards::default(),
             rate: Rate::default(),
             counts: Counts::default(),
             last_unclear: None,
@@ -165,6 +172,8 @@ impl Model {
                 Some(_) => vec![Change::Forgotten { instance }],
                 None => Vec::new(),
             },
+            Ok(Message::Panel(panel)) => board(self.boards.take_panel(panel)),
+            Ok(Message::Pump(pump)) => board(self.boards.take_pump(pump)),
             Ok(Message::Nothing) => Vec::new(),
             Err(why) => self.take_unclear(topic, &why),
         }
@@ -232,4 +241,8 @@ impl Model {
         let ns = timestamp.filter(|_| retained).map_or(0, since);
         Told::new(what, retained, now, Duration::from_nanos(u64::try_from(ns.max(0)).unwrap_or(u64::MAX)))
     }
+}
+
+fn board(lines: Vec<String>) -> Vec<Change> {
+    lines.into_iter().map(|line| Change::Board { line }).collect()
 }

@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use vigia_core::time::Instant;
 
+use super::board::Board;
 use super::instance::{Camera, Instance};
 use super::lines::{cameras, instances, status_words, troubles};
 use super::model::{Model, Seen};
@@ -98,17 +99,27 @@ fn draw_instances(frame: &mut Frame<'_>, area: Rect, model: &Model, now: Instant
         let y = area.y.saturating_add(rows(n).saturating_mul(INSTANCE_ROWS));
         let place = Rect { y, height: INSTANCE_ROWS, ..area }.intersection(area);
         let more = if n + 1 == fit && hidden > 0 { format!(" (and {hidden} more)") } else { String::new() };
-        let text = Paragraph::new(instance_line(instance, now));
+        let text = Paragraph::new(instance_line(instance, model.boards.of(id), now));
         frame.render_widget(text.block(titled(format!("{id}{more}"))), place);
     }
 }
 
 /// The most important first: a narrow screen cuts the end.
-fn instance_line(instance: &Instance, now: Instant) -> Line<'static> {
+fn instance_line(instance: &Instance, board: Option<&Board>, now: Instant) -> Line<'static> {
     let troubled = instance.status.as_ref().is_some_and(|s| s.what.status == "error") || instance.is_gone();
     let style = if troubled { bad() } else { Style::new() };
     let mut spans = vec![" ".into(), Span::styled(status_words(instance), style)];
+    // One line: of all that is wrong the worst, and how much more there is.
+    let mut wrong = board.into_iter().flat_map(Board::conditions);
+    if let Some((kind, text)) = wrong.next() {
+        let more = wrong.count();
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        spans.push(Span::styled(format!("   {}: {text}{more}", kind.to_uppercase()), bad()));
+    }
     let mut add = |text: String| spans.push(Span::raw(format!("   {text}")));
+    if let Some(pump) = board.and_then(|board| board.pump.as_ref()) {
+        add(format!("pump {pump}"));
+    }
     if instance.is_gone() {
         if let Some(told) = &instance.status {
             add(format!("{} ago", age(told.age(now))));

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod backoff;
+pub mod board;
 pub mod cache;
 pub mod cadence;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod consensus;
 pub mod control;
 pub mod detection;
 pub mod event;
+pub mod link;
 pub mod pump;
 pub mod stream;
 pub mod time;

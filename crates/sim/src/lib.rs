@@ -1,40 +1,77 @@
-//! The world vigia is tested in: RTSP cameras, the faults they have, and the network between.
+//! The world vigia is tested in: RTSP cameras, the faults they have, and the network between; and
+//! a pump with its tank, engine and wiring, under virtual time.
 //!
-//! [`RtspServer`] serves cameras on loopback: a clip in an endless loop ([`Camera::file`]), a test
-//! picture ([`Camera::pattern`]) or a rendered [`scene`] ([`Camera::scene`]), with logins and TLS. Each [`Mount`] can stall, send garbage
-//! or change its resolution while clients watch. [`TcpProxy`] stands between a client and a server
-//! and breaks the network: stalls, refusals, resets, silence, garbage, delay.
+//! - [`plant`]: a simulated plant, pure and seeded, with every fault in the book.
+//! - [`trial`]: a whole simulated box from a seed: cameras, consensus, link, pump, plant, people,
+//!   crashes; and the checker of the invariants. Any run can be replayed.
+//! - [`plot`]: what happened, over time, as SVG.
 //!
-//! Nothing here ships, and nothing here knows vigia: what vigia makes of a fault is for the tests
-//! to say. No model of fire, pump or plant either; those are pure and live in the core's tests.
+//! These three need neither clock nor thread nor GStreamer: they are all that remains without the
+//! feature `world`, and vigia-pump's tests use them that way. With `world`:
+//!
+//! `RtspServer` serves cameras on loopback: a clip in an endless loop (`Camera::file`), a test
+//! picture (`Camera::pattern`) or a rendered `scene` (`Camera::scene`), with logins and TLS. Each
+//! `Mount` can stall, send garbage or change its resolution while clients watch. `TcpProxy` stands
+//! between a client and a server and breaks the network: stalls, refusals, resets, silence,
+//! garbage, delay.
+//!
+//! Nothing here ships, and nothing in the cameras knows vigia: what vigia makes of a fault is for
+//! the tests to say.
 #![forbid(unsafe_code)]
 
+pub mod plant;
+pub mod plot;
+pub mod trial;
+
+#[cfg(feature = "world")]
+mod world {
+    pub use crate::camera::{Camera, Codec, Pattern, Picture};
+    pub use crate::mount::Mount;
+    pub use crate::proxy::{Counters, Mode, TcpProxy};
+    pub use crate::rtsp::RtspServer;
+}
+#[cfg(feature = "world")]
 use std::{io, net::SocketAddr, path::PathBuf};
 
+#[cfg(feature = "world")]
 mod camera;
+#[cfg(feature = "world")]
 mod clip;
+#[cfg(feature = "world")]
 pub mod crew;
+#[cfg(feature = "world")]
 pub mod dataset;
+#[cfg(feature = "world")]
 mod encoder;
+#[cfg(feature = "world")]
 mod feed;
+#[cfg(feature = "world")]
 mod mount;
+#[cfg(feature = "world")]
 mod painter;
+#[cfg(feature = "world")]
 mod proxy;
+#[cfg(feature = "world")]
 mod pump;
+#[cfg(feature = "world")]
 mod rtsp;
+#[cfg(feature = "world")]
 pub mod scene;
+#[cfg(feature = "world")]
 pub mod sheet;
+#[cfg(feature = "world")]
 mod spec;
+#[cfg(feature = "world")]
 pub mod stage;
+#[cfg(feature = "world")]
 pub mod video;
+#[cfg(feature = "world")]
 pub mod yuv;
-
-pub use camera::{Camera, Codec, Pattern, Picture};
-pub use mount::Mount;
-pub use proxy::{Counters, Mode, TcpProxy};
-pub use rtsp::RtspServer;
+#[cfg(feature = "world")]
+pub use world::*;
 
 /// What keeps a camera, a server or a proxy from existing.
+#[cfg(feature = "world")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {

@@ -144,7 +144,7 @@ impl<'a> Image<'a> {
     }
 
     /// One row of a plane, without its padding.
-    pub(super) fn row(&self, plane: usize, row: usize) -> &'a [u8] {
+    pub fn row(&self, plane: usize, row: usize) -> &'a [u8] {
         let (bytes, _) = self.format.plane_size(plane, self.width as usize, self.height as usize);
         &self.planes[plane][row * self.strides[plane]..][..bytes]
     }

@@ -12,6 +12,7 @@ use core::fmt;
 
 mod broker;
 mod control;
+mod fire;
 
 use super::raw;
 use super::rules::{self, InstanceId, Wrong};
@@ -88,6 +89,8 @@ fn sections(raw: &raw::Config, secrets: &Secrets, faults: &mut Faults) -> Option
     let camera = camera(&raw.camera, faults);
     let (mqtt, topics) = broker::mqtt_and_topics(raw, secrets, faults);
     let control = control::control(raw, topics, secrets, faults);
+    let pump = fire::pump(raw, faults);
+    fire::consensus(raw, streams.as_deref(), faults);
     let interval = faults.keep("metrics.interval_s", rules::metrics_interval(raw.metrics.interval_s));
     let log_file = faults.text("log.file", raw.log.file.as_ref());
     Some(Config {
@@ -99,6 +102,8 @@ fn sections(raw: &raw::Config, secrets: &Secrets, faults: &mut Faults) -> Option
         camera: camera?,
         mqtt: mqtt?,
         control: control?,
+        fire: raw.fire.clone(),
+        pump: pump?,
         metrics: Metrics { interval: interval? },
         log: Log { level: raw.log.level, json: raw.log.json, file: log_file? },
     })

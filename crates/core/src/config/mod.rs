@@ -17,8 +17,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::consensus;
+use crate::pump::RawPlan;
 use serde::{Serialize, Serializer};
 
+pub use crate::consensus::raw::Consensus;
 pub use check::{Fault, check};
 pub use choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Qos, Role, Tracker, Transport};
 pub use rules::{InstanceId, Wrong};
@@ -39,6 +42,9 @@ pub struct Config {
     pub camera: Camera,
     pub mqtt: Mqtt,
     pub control: Control,
+    /// As it was written, and good for the configured streams: [`Config::consensus`].
+    pub fire: Option<Consensus>,
+    pub pump: Option<Pump>,
     pub metrics: Metrics,
     pub log: Log,
 }
@@ -118,6 +124,8 @@ pub struct Mqtt {
     /// `{metrics_topic}/{instance_id}`
     pub metrics_topic: String,
     pub queue_len_max: usize,
+    /// What topics that have no setting of their own are put under.
+    pub topic_prefix: Option<String>,
     pub tls: Option<Tls>,
 }
 
@@ -168,6 +176,20 @@ pub enum KeyMaterial {
     Ed25519([u8; 32]),
 }
 
+/// The pump program.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pump {
+    /// Absolute, and short enough for an address.
+    pub socket: String,
+    /// Ids of [`Control::keys`], and [`UNSIGNED`].
+    pub orders_from: Vec<String>,
+    /// Of the pump program, where it stands in the same file.
+    pub plan: Option<RawPlan>,
+}
+
+/// In [`Pump::orders_from`]: who signs nothing, with the role of [`Control::unsigned_role`].
+pub const UNSIGNED: &str = "unsigned";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Metrics {
     /// `None` is off.
@@ -201,6 +223,27 @@ impl Config {
             pace: Pace::Realtime,
             looped: true,
             enabled: true,
+        }
+    }
+
+    /// The consensus over these streams, which commands may have changed; nothing where no fire is
+    /// watched for.
+    ///
+    /// # Errors
+    /// What does not fit together.
+    pub fn consensus(&self, streams: &[Stream]) -> Option<Result<consensus::Config, Vec<consensus::Fault>>> {
+        let own =
+            |s: &Stream| consensus::Own { source_id: s.source_id, name: s.name.clone(), max_fps: s.max_fps };
+        let own: Vec<_> = streams.iter().filter(|s| s.enabled).map(own).collect();
+        self.fire.as_ref().map(|raw| consensus::check(raw, &own))
+    }
+
+    /// A topic that has no setting of its own.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        match &self.mqtt.topic_prefix {
+            Some(prefix) => alloc::format!("{prefix}/{name}"),
+            None => name.into(),
         }
     }
 }

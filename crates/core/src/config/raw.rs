@@ -4,6 +4,7 @@
 //! and gets a sentence instead of a parser's complaint. The first line of a field's doc
 //! is the hint that a refused value is answered with, and the schema's description.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,6 +13,11 @@ use serde::Deserialize;
 
 use super::choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Role, Tracker, Transport};
 use super::limits;
+use crate::board::RawLines;
+use crate::consensus::raw::Consensus;
+use crate::pump::plan::raw::{RawPolicies, RawTank, RawTimings};
+use crate::pump::plan::{Preset, RawInput};
+use crate::pump::{Output, RawPlan, Sensor};
 
 /// Settings of vigia. Every key may be left out; the built-in defaults fill in.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -36,6 +42,12 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Commands received over MQTT.
     pub control: Control,
+    /// When several cameras are believed that something burns; null watches for no fire.
+    pub fire: Option<Consensus>,
+    /// The pump program on this box; null where there is none.
+    pub pump: Option<Pump>,
+    /// What relays and contacts hang on, for the pump program; of the board's file.
+    pub lines: Option<RawLines>,
     /// Periodic metrics.
     pub metrics: Metrics,
     /// Log output.
@@ -222,6 +234,59 @@ pub struct CommandKey {
     pub credentials: Option<String>,
     /// Ed25519 public key: 64 hex digits.
     pub public_key: Option<String>,
+}
+
+/// How the pump program is reached, and who may give it orders from afar.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pump {
+    /// Socket of the pump program, e.g. /run/vigia/pump.sock.
+    pub socket: String,
+    /// Whose orders over MQTT reach the pump: names of control.keys, or unsigned; an empty list takes nobody's.
+    #[schemars(length(max = limits::KEYS_LEN_MAX))]
+    pub orders_from: Vec<String>,
+    /// What the pump program's plan starts from.
+    pub preset: Option<Preset>,
+    /// The relays that exist; null takes the preset's list.
+    pub outputs: Option<Vec<Output>>,
+    /// The contacts that exist.
+    pub inputs: BTreeMap<Sensor, RawInput>,
+    /// Times of the plan; what is left out is the preset's.
+    pub timings: RawTimings,
+    /// What the tank holds.
+    pub tank: RawTank,
+    /// What the site decides.
+    pub policies: RawPolicies,
+}
+
+impl Default for Pump {
+    fn default() -> Self {
+        Self {
+            socket: "/run/vigia/pump.sock".into(),
+            orders_from: Vec::new(),
+            preset: None,
+            outputs: None,
+            inputs: BTreeMap::new(),
+            timings: RawTimings::default(),
+            tank: RawTank::default(),
+            policies: RawPolicies::default(),
+        }
+    }
+}
+
+impl Pump {
+    /// The plan in it, where one is given.
+    #[must_use]
+    pub fn plan(&self) -> Option<RawPlan> {
+        Some(RawPlan {
+            preset: self.preset?,
+            outputs: self.outputs.clone(),
+            inputs: self.inputs.clone(),
+            timings: self.timings.clone(),
+            tank: self.tank.clone(),
+            policies: self.policies.clone(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

@@ -56,6 +56,14 @@ pub enum Wrong {
     UnknownCredentials { name: String, known: String },
     #[error("must be 64 hex digits, got `{got}`")]
     BadKey { got: String },
+    #[error("`{got}` is no name in control.keys; there are {known}")]
+    UnknownKey { got: String, known: String },
+    /// Of the pump's plan.
+    #[error("{says}")]
+    Plan { says: String },
+    /// Of the consensus.
+    #[error(transparent)]
+    Fire(crate::consensus::Wrong),
     /// Settings that don't go together.
     #[error("{0}")]
     Conflict(&'static str),

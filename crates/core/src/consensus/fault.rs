@@ -17,7 +17,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "consensus.{}: {}", self.path, self.wrong)
+        write!(f, "fire.{}: {}", self.path, self.wrong)
     }
 }
 

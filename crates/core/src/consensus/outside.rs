@@ -78,7 +78,7 @@ pub enum Refusal {
     Unreadable { line: usize, column: usize },
     #[error("names no camera")]
     NoCamera,
-    #[error("speaks of camera `{got}`, which is not in consensus.cameras")]
+    #[error("speaks of camera `{got}`, which is not in fire.cameras")]
     UnknownCamera { got: String },
     #[error("speaks for camera `{got}`, which is a stream of this box: nobody else can")]
     OwnCamera { got: String },

@@ -7,12 +7,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::limits;
 
 /// When several cameras are believed that something burns.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consensus {
     /// Cameras that may vote; an empty list takes every stream of this box.
@@ -111,7 +111,7 @@ impl Default for Consensus {
 }
 
 /// What smoke without fire is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Smoke {
     /// Nothing.
@@ -123,7 +123,7 @@ pub enum Smoke {
 }
 
 /// A camera that may vote: a stream of this box, or one that others speak for.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Camera {
     /// Its name; for an outside camera the one its messages use.
@@ -143,7 +143,7 @@ pub struct Camera {
 }
 
 /// What the four numbers of a box are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Boxes {
     /// Left, top, right, bottom.
@@ -154,7 +154,7 @@ pub enum Boxes {
 }
 
 /// How often an outside camera speaks of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Updates {
     /// With every frame it looks at.
@@ -165,7 +165,7 @@ pub enum Updates {
 }
 
 /// Cameras that watch the same ground, and how many of them must agree.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sector {
     /// Its name, e.g. east slope.

@@ -8,6 +8,7 @@ use super::*;
 use crate::detection::BBox;
 
 mod coverage;
+mod edges;
 mod growth;
 mod hazards;
 mod messages;

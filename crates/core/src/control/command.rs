@@ -14,6 +14,7 @@ use super::spec::{Capability, Class, Spec};
 use super::table;
 use crate::config::{InstanceId, Role, StreamUri, Tracker};
 use crate::event::Utc;
+use crate::pump::{self, Order};
 
 /// A command with parameters that can't be wrong. Whether it fits the present state is
 /// asked of [`super::Machine::admit`] and [`super::Desired::apply`].
@@ -76,6 +77,37 @@ pub enum Command {
         since: Option<Utc>,
         command: Option<&'static str>,
     },
+    /// Decisions and near misses about fires: of one camera, by its name or its stream's number, or of
+    /// all; around a moment, or the newest.
+    Why {
+        camera: Option<String>,
+        at: Option<Utc>,
+        limit: u32,
+    },
+    Pump(PumpAction),
+}
+
+/// What is wanted of the pump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PumpAction {
+    Status,
+    Order(Order),
+}
+
+impl PumpAction {
+    /// The least role that may ask for it.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Status => Role::Viewer,
+            Self::Order(order) => match order.needs() {
+                pump::Role::View => Role::Viewer,
+                pump::Role::Operate => Role::Operator,
+                pump::Role::Arm => Role::Technician,
+                pump::Role::Maintain | pump::Role::Local => Role::Admin,
+            },
+        }
+    }
 }
 
 /// A stream to add. No address: the configured one, or else the stream server's.
@@ -132,6 +164,8 @@ impl Command {
             Self::RenameInstance { .. } => &table::RENAME_INSTANCE,
             Self::ReloadConfig => &table::RELOAD_CONFIG,
             Self::History { .. } => &table::HISTORY,
+            Self::Why { .. } => &table::WHY,
+            Self::Pump(_) => &table::PUMP,
         }
     }
 
@@ -145,10 +179,14 @@ impl Command {
         self.spec().class
     }
 
-    /// The least role that may ask for it: of a batch, the highest of its items'.
+    /// The least role that may ask for it: of a batch, the highest of its items'; of the pump, by what
+    /// is wanted of it.
     #[must_use]
     pub fn role(&self) -> Role {
         let inside: &[Self] = if let Self::Batch(batch) = self { &batch.commands } else { &[] };
+        if let Self::Pump(action) = self {
+            return action.role();
+        }
         inside.iter().map(Self::role).fold(self.spec().role, Role::max)
     }
 

@@ -100,7 +100,9 @@ impl Desired {
             | Command::Health
             | Command::RenameInstance { .. }
             | Command::ReloadConfig
-            | Command::History { .. } => {}
+            | Command::History { .. }
+            | Command::Why { .. }
+            | Command::Pump(_) => {}
         }
         Ok(next)
     }

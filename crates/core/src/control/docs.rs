@@ -115,8 +115,8 @@ fn fields<T: JsonSchema>(out: &mut String) -> core::fmt::Result {
 
 fn section(out: &mut String, spec: &Spec, command_topic: &str) -> core::fmt::Result {
     writeln!(out, "### {}\n\n{}", spec.name, spec.summary)?;
-    if let Some(Capability::Journal) = spec.needs {
-        writeln!(out, "Exists only where a journal is kept.")?;
+    if let Some(needed) = spec.needs {
+        writeln!(out, "{}", needed.words())?;
     }
     writeln!(out)?;
     if !spec.params.is_empty() {

@@ -8,10 +8,12 @@ use core::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::command::PumpAction;
 use super::read::{self, BATCH_LEN_MAX, Bad, HISTORY_LEN_MAX, PAUSE_S_MAX, PAUSE_S_MIN, SHADOW_FRAMES_MAX};
 use super::refusal::{Code, Refusal};
 use super::spec::Capability;
 use crate::config::{InstanceId, StreamUri, Tracker, limits};
+use crate::consensus::limits::NAME_BYTES_MAX as CAMERA_BYTES_MAX;
 use crate::event::Utc;
 
 /// What a parameter may be.
@@ -35,6 +37,8 @@ pub enum Kind {
     CommandName,
     NewStreams,
     Commands,
+    Camera,
+    PumpAction,
 }
 
 /// One parameter of one command.
@@ -132,6 +136,13 @@ pub(super) const SINCE: Arg<Utc> = Arg::new("since", Kind::Time, read::time, "no
 pub(super) const COMMAND: Arg<String> =
     Arg::new("command", Kind::CommandName, |value| read::string(value).map(name_of), "this command only");
 
+pub(super) const CAMERA: Arg<String> =
+    Arg::new("camera", Kind::Camera, read::camera, "name of a camera, or its stream's number");
+pub(super) const AT: Arg<Utc> =
+    Arg::new("at", Kind::Time, read::time, "what was half a minute before and after this moment");
+pub(super) const ACTION: Arg<PumpAction> =
+    Arg::new("action", Kind::PumpAction, read::pump_action, "what is wanted of the pump");
+
 /// As commands are named: trimmed, small letters.
 pub(super) fn name_of(text: &str) -> String {
     text.trim().to_ascii_lowercase()
@@ -184,7 +195,13 @@ impl Kind {
             Self::SourceIds | Self::Leaving => "list of integers",
             Self::Fps | Self::Share | Self::PauseTime => "number",
             Self::Flag => "boolean",
-            Self::Model | Self::Instance | Self::Uri | Self::Tracker | Self::CommandName => "string",
+            Self::Model
+            | Self::Instance
+            | Self::Uri
+            | Self::Tracker
+            | Self::CommandName
+            | Self::PumpAction => "string",
+            Self::Camera => "string or integer",
             Self::UriOrNull => "string or null",
             Self::Time => "string or number",
             Self::NewStreams => "list of integers or objects",
@@ -215,6 +232,8 @@ impl Kind {
             Self::Tracker => "bytetrack".into(),
             Self::Time => "RFC 3339 with an offset, or seconds since 1970".into(),
             Self::CommandName => "a command's name".into(),
+            Self::Camera => format!("1 to {CAMERA_BYTES_MAX} bytes"),
+            Self::PumpAction => read::PUMP_ACTIONS.join(", "),
             Self::Commands => format!("1 to {BATCH_LEN_MAX} items, no batch inside a batch"),
         }
     }
@@ -246,6 +265,8 @@ impl Kind {
             Self::Tracker => json!({ "enum": ["bytetrack"] }),
             Self::Time => json!({ "type": ["string", "number"] }),
             Self::CommandName => json!({ "type": "string" }),
+            Self::Camera => json!({ "type": ["string", "integer"], "maxLength": CAMERA_BYTES_MAX }),
+            Self::PumpAction => json!({ "enum": read::PUMP_ACTIONS }),
             Self::NewStreams => {
                 let object = json!({
                     "type": "object",

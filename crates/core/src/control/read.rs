@@ -9,9 +9,12 @@ use core::time::Duration;
 
 use serde_json::Value;
 
+use super::command::PumpAction;
 use crate::config::rules::{self, Wrong};
 use crate::config::{InstanceId, StreamUri, Tracker, limits, masked};
+use crate::consensus::limits::NAME_BYTES_MAX as CAMERA_BYTES_MAX;
 use crate::event::Utc;
+use crate::pump::Order;
 
 /// Longest pause that ends by itself: a week.
 pub const PAUSE_S_MAX: f64 = 604_800.0;
@@ -228,6 +231,39 @@ pub(super) fn tracker(value: &Value) -> Result<Tracker, Bad> {
         "bytetrack" => Ok(Tracker::ByteTrack),
         _ => Err(Bad::NotOneOf { want: "bytetrack", got: shown(value) }),
     }
+}
+
+/// A name, or a number in its place.
+pub(super) fn camera(value: &Value) -> Result<String, Bad> {
+    match value {
+        Value::Number(_) => source_id(value).map(|id| id.to_string()),
+        _ => printable(value, CAMERA_BYTES_MAX),
+    }
+}
+
+/// What can be wanted of the pump; `-` is as good as `_`.
+pub(super) const PUMP_ACTIONS: [&str; 11] = [
+    "status",
+    "start",
+    "stop",
+    "reset",
+    "silence",
+    "acknowledge",
+    "test",
+    "valve_open",
+    "valve_close",
+    "arm",
+    "disarm",
+];
+
+pub(super) fn pump_action(value: &Value) -> Result<PumpAction, Bad> {
+    const WANT: &str = "status, start, stop, reset, silence, acknowledge, test, valve_open, valve_close, arm or \
+                        disarm";
+    let word = string(value)?.trim().to_ascii_lowercase().replace('-', "_");
+    let order = || Order::from_payload(word.as_bytes()).map(PumpAction::Order);
+    let known = PUMP_ACTIONS.contains(&word.as_str());
+    let action = if word == "status" { Some(PumpAction::Status) } else { order().filter(|_| known) };
+    action.ok_or_else(|| Bad::NotOneOf { want: WANT, got: shown(value) })
 }
 
 /// RFC 3339 with an offset, or seconds since 1970.

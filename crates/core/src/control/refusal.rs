@@ -74,6 +74,7 @@ pub enum Code {
     Failed,
     Timeout,
     Interrupted,
+    PumpRefused,
     /// A code of a newer version than the reader's.
     #[serde(other)]
     Other,
@@ -113,6 +114,7 @@ impl Code {
         Self::Failed,
         Self::Timeout,
         Self::Interrupted,
+        Self::PumpRefused,
     ];
 
     /// As on the wire.
@@ -172,6 +174,7 @@ impl Code {
             Self::Failed => ("failed", "it failed; the status tells what remains"),
             Self::Timeout => ("timeout", "no proof of the effect within the limit"),
             Self::Interrupted => ("interrupted", "the process ended in the middle; ask for the status"),
+            Self::PumpRefused => ("pump_refused", "the pump does not do this now; the message says why"),
             Self::Other => ("other", "a code that this version does not know"),
         }
     }

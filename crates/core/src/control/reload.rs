@@ -28,6 +28,8 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("detector.openvino_dir", a.openvino_dir != b.openvino_dir),
         ("camera", old.camera != new.camera),
         ("mqtt", old.mqtt != new.mqtt),
+        ("fire", old.fire != new.fire),
+        ("pump", old.pump != new.pump),
         ("control", old.control != new.control),
         ("metrics", old.metrics != new.metrics),
         ("log", old.log != new.log),

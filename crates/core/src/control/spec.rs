@@ -34,6 +34,22 @@ impl Role {
 pub enum Capability {
     /// An audit journal is kept.
     Journal,
+    /// Fires are watched for.
+    Fire,
+    /// There is a pump program.
+    Pump,
+}
+
+impl Capability {
+    /// Where a command that needs it exists.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Journal => "Exists only where a journal is kept.",
+            Self::Fire => "Exists only where fires are watched for (`fire` in the site file).",
+            Self::Pump => "Exists only where there is a pump (`pump` in the site file).",
+        }
+    }
 }
 
 /// A row of the table.

@@ -37,6 +37,8 @@ pub static COMMANDS: &[&Spec] = &[
     &METRICS,
     &HEALTH,
     &HISTORY,
+    &WHY,
+    &PUMP,
 ];
 
 pub(super) static PAUSE: Spec = Spec {
@@ -287,6 +289,39 @@ pub(super) static HISTORY: Spec = Spec {
             command: p.optional(&params::COMMAND)?.map(|name| command::name_in_table(&name)).transpose()?,
         })
     },
+};
+
+pub(super) static WHY: Spec = Spec {
+    name: "why",
+    summary: "Tells why a fire was or was not confirmed: decisions and near misses, each with the condition that \
+              failed and its value.",
+    params: &[params::CAMERA.or("all cameras"), params::AT.or("the newest"), params::LIMIT.or("100")],
+    class: Class::Query,
+    role: Role::Viewer,
+    needs: Some(Capability::Fire),
+    in_batch: false,
+    example: r#"{"camera":"north"}"#,
+    parse: |p| {
+        Ok(Command::Why {
+            camera: p.optional(&params::CAMERA)?,
+            at: p.optional(&params::AT)?,
+            limit: p.optional(&params::LIMIT)?.unwrap_or(100),
+        })
+    },
+};
+
+pub(super) static PUMP: Spec = Spec {
+    name: "pump",
+    summary: "Asks how the pump is, or gives it an order; completed once the pump program has carried it out. \
+              Stop, silence, acknowledge and test need an operator; start, reset, valves, arm and disarm a \
+              technician. Orders are taken only from who stands in `pump.orders_from`.",
+    params: &[params::ACTION.required()],
+    class: Class::Gate,
+    role: Role::Viewer,
+    needs: Some(Capability::Pump),
+    in_batch: false,
+    example: r#"{"action":"status"}"#,
+    parse: |p| Ok(Command::Pump(p.required(&params::ACTION)?)),
 };
 
 const fn query(

@@ -225,13 +225,12 @@ impl Panel {
         Condition::ALL.into_iter().filter(move |c| c.kind() == kind && self.is_latched(*c))
     }
 
-    /// Siren until silenced; contact until acknowledged and out; strobe until reset.
+    /// Siren until silenced, or where the image has it as a warning, whatever was silenced;
+    /// contact until acknowledged and out; strobe until reset.
     pub(super) fn relays(&self, image: RelayImage) -> RelayImage {
         let alarm = self.is_latched(Condition::Fire);
         let held = self.is_active(Condition::Fire) || !self.is_acknowledged(Condition::Fire);
-        image
-            .with(Output::Siren, alarm && !self.silenced)
-            .with(Output::Contact, alarm && held)
-            .with(Output::Strobe, alarm)
+        let sounds = image.is_on(Output::Siren) || (alarm && !self.silenced);
+        image.with(Output::Siren, sounds).with(Output::Contact, alarm && held).with(Output::Strobe, alarm)
     }
 }

@@ -157,18 +157,11 @@ impl Machine {
         relays(&self.state, &self.plan)
     }
 
-    /// Whether the watchdog relay may stay pulled. Not after an emergency stop, and not where
-    /// only it can still stop what runs.
+    /// Whether the watchdog relay may stay pulled. Not where something latched: nothing that it
+    /// feeds is wanted there, and what runs on, or is welded meanwhile, only it can still stop.
     #[must_use]
     pub const fn permits_watchdog(&self) -> bool {
-        !matches!(
-            self.state.phase,
-            Phase::EmergencyStop { .. }
-                | Phase::Fault {
-                    cause: Fault::StarterWelded | Fault::WontStop | Fault::Unsettled | Fault::Relay { .. },
-                    ..
-                }
-        )
+        !matches!(self.state.phase, Phase::EmergencyStop { .. } | Phase::Fault { .. })
     }
 
     /// Of the run in hand or the last one.
@@ -279,6 +272,8 @@ impl Machine {
         }
         let passed = now.since(s.now);
         let image = relays(s, &self.plan);
+        self.wait_for_budget(passed);
+        let s = &mut self.state;
         s.now = now;
         s.ledger.age(now);
         s.ledger.since_test = s.ledger.since_test.saturating_add(passed);
@@ -368,7 +363,7 @@ impl Machine {
     fn go(&mut self, phase: Phase) {
         let (from, to) = (self.state.phase.name(), phase.name());
         self.state.phase = phase;
-        self.state.ledger.engine_on = phase.engine().is_some();
+        self.state.ledger.engine_on = phase.engine().is_some() || self.may_run_on(&phase);
         if from != to {
             self.tell(Event::StateChanged { from, to });
             self.events.persist();

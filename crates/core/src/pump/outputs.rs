@@ -78,6 +78,7 @@ impl Output {
         }
     }
 
+    #[inline]
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -92,6 +93,7 @@ impl RelayImage {
     pub const NONE: Self = Self(0);
 
     #[must_use]
+    #[inline]
     pub const fn is_on(self, output: Output) -> bool {
         self.0 & output.bit() != 0
     }

@@ -124,11 +124,13 @@ impl SensorImage {
     pub const QUIET: Self = Self([Reading::Inactive; SENSORS_LEN]);
 
     #[must_use]
+    #[inline]
     pub fn get(&self, sensor: Sensor) -> Reading {
         self.0.get(sensor as usize).copied().unwrap_or(Reading::Fault)
     }
 
     #[must_use]
+    #[inline]
     pub fn with(mut self, sensor: Sensor, reading: Reading) -> Self {
         if let Some(slot) = self.0.get_mut(sensor as usize) {
             *slot = reading;

@@ -295,7 +295,7 @@ pub(super) fn relays(state: &State, plan: &Plan) -> RelayImage {
         | Phase::Standby(_) => image,
         Phase::Priming { stage, .. } => {
             let pulled = matches!(stage, Stage::Freeing { on: false, .. });
-            image.with(O::PrimingValve, true).with(O::MainValve, !pulled)
+            image.with(O::PrimingValve, true).with(O::MainValve, !pulled).with(O::Siren, warns(plan))
         }
         Phase::Starting { crank, .. } => {
             let turning = matches!(crank, Crank::Turning { .. });
@@ -323,6 +323,11 @@ fn driving(image: RelayImage, plan: &Plan) -> RelayImage {
         Some(Drive::Electric) => image.with(Output::Contactor, true),
         None => image,
     }
+}
+
+/// Whether people beside the engine are warned, whoever wants it to start (R-H11).
+fn warns(plan: &Plan) -> bool {
+    plan.pump.is_some_and(|pump| pump.opening.warns)
 }
 
 fn ignition_with_starter(plan: &Plan) -> bool {

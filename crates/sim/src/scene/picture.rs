@@ -115,9 +115,9 @@ impl Veiled {
     pub fn extent(&self) -> Extent {
         let pixels = (self.side * self.side) as f32;
         let looked = self.blocks.iter().zip(&self.swallowed).filter(|(block, _)| block.pixels > 0);
-        let veiled = looked.clone().filter(|(block, swallowed)| {
-            **swallowed > VEILED * pixels && block.change > VISIBLE * pixels
-        });
+        let veiled = looked
+            .clone()
+            .filter(|(block, swallowed)| **swallowed > VEILED * pixels && block.change > VISIBLE * pixels);
         let patches = patches(veiled.map(|(block, _)| *block));
         let largest = patches.iter().map(|patch| patch.pixels).max().unwrap_or(0);
         let main = patches.iter().filter(|patch| patch.pixels as f32 >= WISPS * largest as f32);

@@ -34,7 +34,7 @@ pub(super) fn mqtt_and_topics(
             faults.clash("control.command_topic", name, Wrong::BelowOther { other: name });
         }
     }
-    (mqtt(raw, detections, metrics, secrets, faults), command.zip(status))
+    (mqtt(raw, prefix, detections, metrics, secrets, faults), command.zip(status))
 }
 
 fn is_below(topic: &str, parent: &str) -> bool {
@@ -43,6 +43,7 @@ fn is_below(topic: &str, parent: &str) -> bool {
 
 fn mqtt(
     raw: &raw::Mqtt,
+    topic_prefix: Option<String>,
     detections_topic: Option<String>,
     metrics_topic: Option<String>,
     secrets: &Secrets,
@@ -77,6 +78,7 @@ fn mqtt(
         detections_qos: detections_qos?,
         metrics_topic: metrics_topic?,
         queue_len_max: queue_len_max?,
+        topic_prefix,
         tls: match tls {
             Some(tls) => Some(tls?),
             None => None,

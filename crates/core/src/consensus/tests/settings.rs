@@ -78,7 +78,7 @@ fn numbers_out_of_range_are_refused() {
         }
     }
     let said = refused(&raw::Consensus { window_s: 5.0, ..raw::Consensus::default() }, &streams(2));
-    assert_eq!(said[0], "consensus.window_s: must be 10 to 300, got 5");
+    assert_eq!(said[0], "fire.window_s: must be 10 to 300, got 5");
 }
 
 #[test]
@@ -194,10 +194,7 @@ fn contradictions_are_refused_in_a_sentence() {
     ]);
     for (raw, own, sentence) in rows {
         let said = refused(&raw, &streams(own));
-        assert!(
-            said.iter().any(|s| s.starts_with("consensus.") && s.contains(sentence)),
-            "{sentence}: {said:?}"
-        );
+        assert!(said.iter().any(|s| s.starts_with("fire.") && s.contains(sentence)), "{sentence}: {said:?}");
     }
 }
 

@@ -22,7 +22,7 @@ use crate::config::{
 };
 use crate::time::Instant;
 
-const ALL: &[Capability] = &[Capability::Journal];
+const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump];
 
 fn at(seconds: u64) -> Instant {
     Instant(seconds * 1_000_000_000)
@@ -89,6 +89,7 @@ fn site(rooms: &[u32]) -> Config {
             detections_qos: Qos::AtMostOnce,
             metrics_topic: "nvr/status/metrics".to_string(),
             queue_len_max: 1000,
+            topic_prefix: None,
             tls: None,
         },
         control: Control {
@@ -100,6 +101,8 @@ fn site(rooms: &[u32]) -> Config {
             unsigned_role: None,
             keys: Vec::new(),
         },
+        fire: None,
+        pump: None,
         metrics: Metrics { interval: None },
         log: Log { level: LogLevel::Info, json: false, file: None },
     };

@@ -3,6 +3,7 @@
 use super::super::alarm::Condition;
 use super::super::events::Event;
 use super::super::ledger::Ledger;
+use super::super::plan::{Drive, OnCrash};
 use super::super::sensors::Sensor;
 use super::super::state::{Fault, Kill, Phase, Standby, StopReason, Valve};
 use super::{Machine, Motion, Restored};
@@ -25,6 +26,10 @@ impl Machine {
             }
         }
         self.forgotten();
+        // Nobody knows how long ago the last stop was.
+        if let Some(pump) = self.pump().filter(|_| self.state.ledger.starts_spent() > 0) {
+            self.state.off_until = Some(self.now().after(pump.limits.off_min));
+        }
     }
 
     /// What the last checkpoint could not know: the run went on for up to one more interval.
@@ -35,12 +40,26 @@ impl Machine {
         if !core::mem::take(&mut self.state.ledger.engine_on) {
             return;
         }
-        let more = pump.limits.checkpoint_run;
+        // Where the engine rides through a crash, it ran on when nobody counted.
+        let held = match pump.on_crash {
+            OnCrash::FailRun => self.plan.supervision.gap_run_max,
+            OnCrash::FailStop => core::time::Duration::ZERO,
+        };
+        let more = pump.limits.checkpoint_run.saturating_add(held);
         self.state.ledger.unfinished = Some(ran.saturating_add(more));
         self.state.ledger.run_total = self.state.ledger.run_total.saturating_add(more);
         if let Some(refill) = pump.refill {
             self.state.ledger.owe(more, refill.per_mille, refill.cycle_max);
         }
+    }
+
+    /// An engine that catches in the crank in which the program dies runs on where the slow
+    /// watchdog relay holds its ignition: such a crank counts as a run.
+    pub(super) fn may_run_on(&self, phase: &Phase) -> bool {
+        let holds = self.plan.on_crash() == Some(OnCrash::FailRun);
+        let drive = self.pump().map(|pump| pump.drive);
+        let feeds = matches!(drive, Some(Drive::Engine(cranking)) if cranking.ignition_with_starter);
+        matches!(phase, Phase::Starting { .. }) && holds && feeds
     }
 
     /// No ledger, no mercy: a whole tank is owed. A float that says full settles it at once.

@@ -3,6 +3,7 @@
 use super::super::alarm::Condition;
 use super::super::events::Event;
 use super::super::order::Refusal;
+use super::super::plan::limits::ALARM_KEPT_S;
 use super::super::plan::{Drive, Pump, WaterPolicy};
 use super::super::sensors::{Seen, Sensor};
 use super::super::state::{Fault, Phase, Purpose, Source, StopReason, Valve, Waiting};
@@ -31,7 +32,7 @@ impl Machine {
 
     /// The alarm sounds whether or not there is water.
     pub(super) fn announce(&mut self) {
-        let kept = self.pump().map_or(ALARM_KEPT, |pump| pump.limits.demand_kept);
+        let kept = self.pump().map_or(ALARM_KEPT, |pump| pump.limits.alarm_kept);
         if self.state.watches.fire.is_none() {
             self.state.panel.sound_again();
         }
@@ -144,7 +145,8 @@ impl Machine {
 
     /// The pump is out of order, and the tank stands uphill (P26).
     fn feed_by_gravity(&mut self, pump: &Pump, cause: Fault) {
-        if pump.gravity_feed && cause != Fault::MainValveStuck && self.motion() != Motion::Moving {
+        let may = pump.gravity_feed && self.state.self_tested;
+        if may && cause != Fault::MainValveStuck && self.motion() != Motion::Moving {
             self.state.valve = Valve::Closing { at: self.now().after(pump.limits.fire_off) };
             self.tell(Event::EmergencyValveOpen);
         }
@@ -161,4 +163,4 @@ impl Machine {
 }
 
 /// For boxes without a pump.
-const ALARM_KEPT: core::time::Duration = core::time::Duration::from_secs(10);
+const ALARM_KEPT: core::time::Duration = core::time::Duration::from_secs(ALARM_KEPT_S);

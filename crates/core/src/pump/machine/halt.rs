@@ -131,7 +131,14 @@ impl Machine {
         self.state.ledger.stopped = true;
         self.cut(pump.as_ref());
         let pulse = pump.and_then(|pump| pump.stopping.kill);
-        self.go(Phase::EmergencyStop { kill: Kill::begin(self.now(), pulse) });
+        let kill = match self.state.phase {
+            // Lines that are not known to be good: a pulse that has begun is finished, and no
+            // other is begun.
+            Phase::Boot { .. } if !self.state.self_tested => Kill::default(),
+            Phase::Fault { kill, .. } if !self.state.self_tested => kill,
+            _ => Kill::begin(self.now(), pulse),
+        };
+        self.go(Phase::EmergencyStop { kill });
     }
 
     /// What a fault and an emergency stop have in common: the valve closes as soon as the
@@ -234,6 +241,9 @@ impl Machine {
     }
 
     pub(super) fn standing_by(&mut self, standby: Standby) -> bool {
+        if self.at_rest_failed() {
+            return true;
+        }
         match self.standby_wanted() {
             None => {
                 self.rest();

@@ -110,6 +110,9 @@ impl Machine {
     fn order_valve_open(&mut self) -> Result<(), Refusal> {
         let pump = self.pump().ok_or(Refusal::NoMainValve)?;
         match self.state.phase {
+            Phase::Fault { .. } if !self.state.self_tested => {
+                return Err(Refusal::State { now: self.state() });
+            }
             Phase::Boot { .. } | Phase::EmergencyStop { .. } | Phase::Standby(_) => {
                 return Err(Refusal::State { now: self.state() });
             }
@@ -159,6 +162,7 @@ impl Machine {
 
     /// Leaves a latch whose cause is gone, and never starts anything (R-17, I9).
     fn reset(&mut self, role: Role) -> Result<(), Refusal> {
+        let mut kept = self.state.ledger.stopped;
         match self.state.phase {
             Phase::EmergencyStop { kill } => {
                 if self.see(Sensor::EmergencyStop).may_be() {
@@ -174,6 +178,14 @@ impl Machine {
                 if self.cause_remains(cause) {
                     return Err(Refusal::CauseRemains);
                 }
+                // What latched before the power went is still to be reset, by whom it takes.
+                kept = cause == Fault::SelfTest;
+                if self.state.ledger.stopped {
+                    self.state.ledger.fault = self.state.ledger.fault.filter(|_| kept);
+                    self.reset_panel();
+                    self.go(Phase::EmergencyStop { kill: Kill::default() });
+                    return Ok(());
+                }
             }
             Phase::Idle | Phase::Refilling { .. } | Phase::Cooldown { .. } | Phase::Standby(_) => {
                 self.reset_panel();
@@ -187,7 +199,7 @@ impl Machine {
             | Phase::Stopping { .. } => return Err(Refusal::State { now: self.state() }),
         }
         // A stop pressed during a fault leaves the fault to be reset by itself.
-        let below = self.state.ledger.fault.filter(|_| self.state.ledger.stopped);
+        let below = self.state.ledger.fault.filter(|_| kept);
         self.state.ledger.fault = below;
         self.state.ledger.stopped = false;
         self.state.ledger.unfinished = None;
@@ -196,6 +208,10 @@ impl Machine {
         self.state.off_until = off.map(|off| self.now().after(off));
         self.reset_panel();
         match below {
+            // Nothing is driven without a passed self-test, whatever was pressed meanwhile.
+            _ if !self.state.self_tested => {
+                self.go(Phase::Fault { cause: Fault::SelfTest, kill: Kill::default() });
+            }
             Some(cause) => self.go(Phase::Fault { cause, kill: Kill::default() }),
             None => self.rest(),
         }

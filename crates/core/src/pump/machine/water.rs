@@ -1,5 +1,7 @@
 //! Main valve, refill valve, and the states of rest around them.
 
+use core::time::Duration;
+
 use super::super::events::Event;
 use super::super::plan::Refill;
 use super::super::sensors::{Seen, Sensor};
@@ -23,13 +25,17 @@ impl Machine {
                 self.tell(Event::MainValveClosed);
                 true
             }
-            // In OFF and MANUAL nothing is driven, and before the self-test neither.
-            Valve::Shut if turns && !matches!(self.state.phase, Phase::Boot { .. } | Phase::Standby(_)) => {
+            // In OFF and MANUAL nothing is driven, and without a passed self-test neither.
+            Valve::Shut if turns && self.may_open() => {
                 self.state.valve = Valve::Closing { at: again };
                 true
             }
             Valve::Shut | Valve::Open | Valve::Closing { .. } => false,
         }
+    }
+
+    fn may_open(&self) -> bool {
+        self.state.self_tested && !matches!(self.state.phase, Phase::Boot { .. } | Phase::Standby(_))
     }
 
     /// Opens it during a run and until the tank is paid back; a full tank, an overflow and a
@@ -79,16 +85,30 @@ impl Machine {
         self.state.ledger.refilling.spent() < refill.budget
     }
 
+    /// No refill fails for want of a budget: what is owed waits until the day allows it.
+    pub(super) fn wait_for_budget(&mut self, passed: Duration) {
+        let Some(refill) = self.pump().and_then(|pump| pump.refill) else { return };
+        let has_budget = self.has_budget(&refill);
+        if let Phase::Refilling { by } = &mut self.state.phase
+            && !has_budget
+        {
+            *by = by.after(passed);
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.see_yes(Sensor::FloatHigh) || self.see_yes(Sensor::Overflow)
     }
 
     /// A float that can be believed ends it; otherwise the time owed does (H5).
     pub(super) fn refilling(&mut self, by: Instant) -> bool {
+        if self.at_rest_failed() {
+            return true;
+        }
         let is_paid = self.state.ledger.refill_owed.is_zero();
         let float = self.see(Sensor::FloatHigh);
         if self.is_full() {
-            self.state.ledger.refill_owed = core::time::Duration::ZERO;
+            self.state.ledger.refill_owed = Duration::ZERO;
             self.tell(Event::RefillCompleteFloatSwitch);
             self.cool_down();
         } else if is_paid && float != Seen::No {
@@ -124,7 +144,7 @@ impl Machine {
     }
 
     /// A relay that matters is not where it should be.
-    fn at_rest_failed(&mut self) -> bool {
+    pub(super) fn at_rest_failed(&mut self) -> bool {
         match self.failed_relay() {
             Some(output) => {
                 self.fail(Fault::Relay { output });

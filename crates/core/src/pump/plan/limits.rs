@@ -101,6 +101,8 @@ pub(super) const FLAP_WINDOW_S: u64 = 10;
 pub(super) const STUCK_S: u64 = 30;
 /// A demand that was blocked is kept for this long after it was last heard.
 pub(super) const DEMAND_KEPT_S: u64 = 10;
+/// The alarm is kept for longer than two of the heartbeats by which a fire is said to persist.
+pub(in crate::pump) const ALARM_KEPT_S: u64 = 25;
 /// The refill valve does not chatter.
 pub(super) const TAP_DWELL_S: u64 = 10;
 /// The low float must say so for this long.

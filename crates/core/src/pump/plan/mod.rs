@@ -4,7 +4,7 @@
 //! these types. `Option`s say that something does not exist; there is no "absent, but its
 //! timing is 5 s".
 
-mod limits;
+pub(in crate::pump) mod limits;
 pub mod parse;
 pub mod raw;
 
@@ -36,30 +36,30 @@ impl Inputs {
 /// How contacts are filtered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Supervision {
-    pub(in crate::pump) debounce_ms: [u16; SENSORS_LEN],
-    pub(in crate::pump) flap: Option<Flap>,
-    pub(in crate::pump) image_age_max: Option<Duration>,
-    pub(in crate::pump) stuck: Duration,
-    pub(in crate::pump) boot_quiet: Duration,
-    pub(in crate::pump) read_back: Duration,
+    pub debounce_ms: [u16; SENSORS_LEN],
+    pub flap: Option<Flap>,
+    pub image_age_max: Option<Duration>,
+    pub stuck: Duration,
+    pub boot_quiet: Duration,
+    pub read_back: Duration,
     /// Between two steps; longer is a trouble, and the end of a crank.
-    pub(in crate::pump) gap_max: Option<Duration>,
+    pub gap_max: Option<Duration>,
     /// Longer, and the watchdog relay has stopped the engine: the end of a run.
-    pub(in crate::pump) gap_run_max: Duration,
+    pub gap_run_max: Duration,
     /// From the first step to a working machine.
-    pub(in crate::pump) boot_max: Duration,
-    pub(in crate::pump) remind: Option<Duration>,
+    pub boot_max: Duration,
+    pub remind: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Flap {
+pub struct Flap {
     pub changes_max: u8,
     pub window: Duration,
 }
 
 impl Supervision {
     /// A press of the stop is believed at once; its release, like all else, takes its time.
-    pub(in crate::pump) fn debounce(&self, sensor: Sensor, raw: Reading) -> Duration {
+    pub fn debounce(&self, sensor: Sensor, raw: Reading) -> Duration {
         if sensor == Sensor::EmergencyStop && raw != Reading::Inactive {
             return Duration::ZERO;
         }
@@ -70,13 +70,13 @@ impl Supervision {
 
 /// What turns the pump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) enum Drive {
+pub enum Drive {
     Engine(Cranking),
     Electric,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Cranking {
+pub struct Cranking {
     pub crank: Duration,
     pub rest: Duration,
     pub attempts: u8,
@@ -90,9 +90,11 @@ pub(in crate::pump) struct Cranking {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Opening {
+pub struct Opening {
     /// From opening the valve to moving the engine, the warning included.
     pub wait: Duration,
+    /// The siren sounds until then.
+    pub warns: bool,
     pub travel_max: Duration,
     /// Shorter than R-07's two seconds by the contact's filter.
     pub lost_max: Duration,
@@ -101,13 +103,13 @@ pub(in crate::pump) struct Opening {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Throttle {
+pub struct Throttle {
     pub lead: Duration,
     pub down: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Limits {
+pub struct Limits {
     pub run_max: Duration,
     pub fire_off: Duration,
     pub off_min: Duration,
@@ -119,10 +121,11 @@ pub(in crate::pump) struct Limits {
     pub checkpoint_run: Duration,
     pub checkpoint_refill: Duration,
     pub demand_kept: Duration,
+    pub alarm_kept: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Stopping {
+pub struct Stopping {
     /// `None`: the engine stops by losing its ignition.
     pub kill: Option<Duration>,
     pub stop_max: Duration,
@@ -131,7 +134,7 @@ pub(in crate::pump) struct Stopping {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Water {
+pub struct Water {
     pub policy: WaterPolicy,
     pub dry_max: Duration,
     pub pressure_check: Duration,
@@ -140,7 +143,7 @@ pub(in crate::pump) struct Water {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pump) struct Refill {
+pub struct Refill {
     /// Thousandths of a second of refill for each millisecond of run.
     pub per_mille: u32,
     /// One refill, and all that can ever be owed: a full tank.
@@ -153,17 +156,17 @@ pub(in crate::pump) struct Refill {
 /// Everything that only a site with a pump has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pump {
-    pub(in crate::pump) drive: Drive,
-    pub(in crate::pump) opening: Opening,
-    pub(in crate::pump) priming: Option<Duration>,
-    pub(in crate::pump) throttle: Option<Throttle>,
-    pub(in crate::pump) refill: Option<Refill>,
-    pub(in crate::pump) limits: Limits,
-    pub(in crate::pump) stopping: Stopping,
-    pub(in crate::pump) water: Water,
-    pub(in crate::pump) on_crash: OnCrash,
-    pub(in crate::pump) gravity_feed: bool,
-    pub(in crate::pump) start_on_partial_tank: bool,
+    pub drive: Drive,
+    pub opening: Opening,
+    pub priming: Option<Duration>,
+    pub throttle: Option<Throttle>,
+    pub refill: Option<Refill>,
+    pub limits: Limits,
+    pub stopping: Stopping,
+    pub water: Water,
+    pub on_crash: OnCrash,
+    pub gravity_feed: bool,
+    pub start_on_partial_tank: bool,
 }
 
 /// A whole site.
@@ -183,6 +186,28 @@ impl Plan {
     #[must_use]
     pub const fn has_output(&self, output: Output) -> bool {
         self.outputs.is_on(output)
+    }
+
+    #[must_use]
+    pub const fn has_input(&self, sensor: Sensor) -> bool {
+        self.inputs.has(sensor)
+    }
+
+    /// For those who must fit to it: simulations, status pages. Only [`parse`] makes a plan.
+    #[must_use]
+    pub const fn pump(&self) -> Option<&Pump> {
+        self.pump.as_ref()
+    }
+
+    #[must_use]
+    pub const fn supervision(&self) -> &Supervision {
+        &self.supervision
+    }
+
+    /// An older demand starts nothing.
+    #[must_use]
+    pub const fn demand_age_max(&self) -> Duration {
+        self.demand_age_max
     }
 
     #[must_use]

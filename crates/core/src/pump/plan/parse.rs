@@ -291,6 +291,7 @@ impl Reader<'_> {
         let prewarn = self.time(&l::PREWARN, t.prewarn_s);
         Opening {
             wait: pre_open.max(prewarn),
+            warns: !prewarn.is_zero(),
             travel_max: self.time(&l::VALVE_TRAVEL, t.valve_travel_s_max),
             lost_max: Duration::from_millis(l::VALVE_LOST_MS),
             manual_max: Duration::from_secs(l::MANUAL_VALVE_S_MAX),
@@ -315,6 +316,7 @@ impl Reader<'_> {
             checkpoint_run: Duration::from_secs(l::CHECKPOINT_RUN_S),
             checkpoint_refill: Duration::from_secs(l::CHECKPOINT_REFILL_S),
             demand_kept: Duration::from_secs(l::DEMAND_KEPT_S),
+            alarm_kept: Duration::from_secs(l::ALARM_KEPT_S),
         }
     }
 

@@ -19,7 +19,7 @@ fn silence_is_not_reset() {
     assert!(rig.machine.panel().is_latched(Condition::Fire));
     rig.order(Order::Acknowledge).expect("seen");
     assert!(rig.on(O::Contact), "the fire is still there");
-    rig.run(11.0);
+    rig.run(26.0);
     assert!(!rig.on(O::Contact) && rig.on(O::Strobe), "out, seen, not reset");
     rig.order(Order::Reset).expect("a reset");
     assert!(!rig.on(O::Strobe));
@@ -46,10 +46,38 @@ fn a_second_fire_sounds_again() {
     let mut rig = all_bells();
     rig.demand();
     rig.order(Order::Silence).expect("silence");
-    rig.run(20.0);
+    rig.run(30.0);
     assert!(!rig.on(O::Siren));
     rig.demand();
     assert!(rig.on(O::Siren));
+}
+
+#[test]
+fn a_fire_that_is_said_again_stays_silenced() {
+    let mut rig = all_bells();
+    rig.order(Order::Silence).expect("there is nothing to silence");
+    assert!(!rig.machine.panel().is_silenced());
+    rig.demand();
+    rig.order(Order::Silence).expect("silence");
+    rig.order(Order::Reset).expect("and it burns on");
+    for _ in 0..30 {
+        rig.run(1.0);
+        rig.demand();
+        assert!(!rig.on(O::Siren));
+    }
+}
+
+/// Seen once is not seen for ever: what comes back is to be acknowledged anew.
+#[test]
+fn an_acknowledged_fire_that_comes_back_holds_the_contact_again() {
+    let mut rig = all_bells();
+    rig.demand();
+    rig.order(Order::Acknowledge).expect("seen");
+    rig.run(30.0);
+    assert!(!rig.on(O::Contact) && rig.machine.panel().is_acknowledged(Condition::Fire));
+    rig.demand();
+    rig.run(30.0);
+    assert!(rig.on(O::Contact) && !rig.machine.panel().is_acknowledged(Condition::Fire));
 }
 
 #[test]

@@ -11,14 +11,14 @@ use super::rig::{engine_plan, fire, fit, plan, short_run};
 use crate::time::Instant;
 
 /// Steps from deadline to deadline, one nanosecond before and at each.
-struct Clock {
-    machine: Machine,
-    now: Instant,
-    image: SensorImage,
+pub struct Clock {
+    pub machine: Machine,
+    pub now: Instant,
+    pub image: SensorImage,
 }
 
 impl Clock {
-    fn new(edit: impl FnOnce(&mut RawPlan)) -> Self {
+    pub fn new(edit: impl FnOnce(&mut RawPlan)) -> Self {
         let plan = plan(&engine_plan(edit)).jumping();
         let now = Instant(5_000_000_000);
         let mut machine = Machine::new(plan, Restored::Fresh, now);
@@ -30,17 +30,17 @@ impl Clock {
         clock
     }
 
-    fn sense(&mut self) {
+    pub fn sense(&mut self) {
         self.machine.step(self.now, Input::Sensors(self.image));
     }
 
-    fn after(&mut self, ms: u64) {
+    pub fn after(&mut self, ms: u64) {
         self.now = self.now.after(Duration::from_millis(ms));
         self.machine.step(self.now, Input::Tick);
     }
 
     /// Exactly `ms` from now, and not a nanosecond earlier, it changes from one state to the other.
-    fn turns(&mut self, ms: u64, from: S, to: S) {
+    pub fn turns(&mut self, ms: u64, from: S, to: S) {
         let due = self.now.after(Duration::from_millis(ms));
         self.machine.step(Instant(due.0 - 1), Input::Tick);
         assert_eq!(self.machine.state(), from, "a nanosecond before {ms} ms");
@@ -49,7 +49,7 @@ impl Clock {
         self.now = due;
     }
 
-    fn on(&self, output: O) -> bool {
+    pub fn on(&self, output: O) -> bool {
         self.machine.relays().is_on(output)
     }
 }

@@ -313,7 +313,9 @@ fn h21_the_refill_stops_at_full_during_a_run_and_a_low_tank_ends_it() {
     rig.run(1.5);
     assert!(!rig.on(O::RefillValve) && rig.on(O::Run));
     rig.set(Sensor::FloatHigh, Reading::Inactive);
-    rig.run(12.0);
+    rig.run(8.0);
+    assert!(!rig.on(O::RefillValve), "it does not chatter");
+    rig.run(4.0);
     assert!(rig.on(O::RefillValve), "it fills again, after its dwell");
     rig.set(Sensor::FloatLow, Reading::Active);
     rig.run(5.0);
@@ -364,16 +366,32 @@ fn h25_low_pressure_latches_and_owes_its_water() {
     assert_eq!(rig.state(), S::LowPressure);
 }
 
+/// The old run's priming would end at 67 s and its throttle come down at 122 s; the next run's
+/// at 120 s and 175 s.
 #[test]
 fn h26_nothing_of_one_run_acts_on_the_next() {
-    let mut rig = after_a_run(|raw| raw.timings.prime_s = Some(100.0));
-    rig.until(S::Idle, 100.0);
+    let mut rig = Rig::engine(|raw| {
+        raw.timings.run_s_max = Some(130.0);
+        raw.timings.prime_s = Some(60.0);
+        raw.timings.fire_off_s = Some(20.0);
+        fit(raw, &[Sensor::FloatHigh]);
+    });
+    rig.set(Sensor::FloatHigh, Reading::Active);
+    rig.run(2.0);
+    rig.zero = rig.now;
     rig.demand();
-    rig.until(S::Running, 30.0);
-    let start = rig.s();
-    while rig.s() < start + 50.0 {
+    rig.until(S::Cooldown, 60.0);
+    while rig.state() != S::Running && rig.s() < 90.0 {
+        rig.demand();
         rig.tick();
-        assert!(rig.on(O::PrimingValve) && !rig.on(O::ThrottleDown));
+    }
+    let start = rig.s();
+    assert!((59.5..61.0).contains(&start), "{start}");
+    while rig.s() < start + 110.0 {
+        rig.demand();
+        rig.tick();
+        assert_eq!(rig.on(O::PrimingValve), rig.s() < start + 60.0 - 0.05, "at {} s", rig.s());
+        assert!(!rig.on(O::ThrottleDown), "at {} s", rig.s());
     }
 }
 

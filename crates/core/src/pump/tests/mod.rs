@@ -3,9 +3,13 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alarms;
+mod boots;
 mod boundaries;
 mod checker;
+mod controls;
+mod edges;
 mod explorer;
+mod found;
 mod hazards;
 mod ledgers;
 mod matrix;

@@ -218,6 +218,18 @@ fn what_is_unusual_is_remarked_and_holds() {
     assert_eq!(paths, all);
 }
 
+/// C12: a fire says that it persists every `fire.heartbeat_s`, and the link may lose one of them.
+#[test]
+fn a_stop_that_comes_before_the_next_report_of_a_fire_is_remarked() {
+    let odd = |s: f64| {
+        let parsed = parse(&engine_plan(|raw| raw.timings.fire_off_s = Some(s))).expect("a plan");
+        parsed.odd.iter().map(ToString::to_string).collect::<alloc::vec::Vec<_>>()
+    };
+    let sentence = "timings.fire_off_s is 24: 25 and more is usual, longer than two of fire.heartbeat_s (10 unless \
+                    set): with one report of a fire lost, the pump stops while it burns";
+    assert_eq!((odd(24.0), odd(25.0)), (alloc::vec![sentence.to_string()], alloc::vec![]));
+}
+
 #[test]
 fn litres_bound_the_refill() {
     let raw = engine_plan(|raw| litres(raw, 10_000.0, 200.0, 20.0));

@@ -46,7 +46,7 @@ fn plan(sensors: &[Sensor], outputs: RelayImage, drive: Drive) -> Plan {
     let is_engine = matches!(drive, Drive::Engine(_));
     let pump = Pump {
         drive,
-        opening: Opening { wait: s(1), travel_max: s(2), lost_max: s(1), manual_max: s(2) },
+        opening: Opening { wait: s(1), warns: false, travel_max: s(2), lost_max: s(1), manual_max: s(2) },
         priming: is_engine.then_some(s(2)),
         throttle: is_engine.then_some(Throttle { lead: s(1), down: s(1) }),
         refill: outputs.is_on(Output::RefillValve).then_some(Refill {
@@ -68,6 +68,7 @@ fn plan(sensors: &[Sensor], outputs: RelayImage, drive: Drive) -> Plan {
             checkpoint_run: s(1),
             checkpoint_refill: s(1),
             demand_kept: s(1),
+            alarm_kept: s(1),
         },
         stopping: Stopping {
             kill: is_engine.then_some(s(1)),

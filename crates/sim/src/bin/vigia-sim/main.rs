@@ -1,33 +1,32 @@
-//! Cameras from the command line: `vigia-sim rtsp --camera /live/0=pattern:1280x720@15`, and what
-//! the renderer makes of scenes: `vigia-sim scenes`.
+//! The simulated world on the command line.
 //!
-//! Prints `ready URL` for each camera once all of them can be watched, then serves until SIGINT,
-//! SIGTERM or, if asked, the end of its input. Every complaint is one sentence; exit code 2 means
-//! that the command line asked for something that can't be had.
+//! - `vigia-sim sim --seed 7`: replays a trial: a whole box under virtual time, from its seed.
+//! - `vigia-sim rtsp --camera /live/0=pattern:1280x720@15`: cameras. Prints `ready URL` for each
+//!   once all of them can be watched, then serves until SIGINT, SIGTERM or, if asked, the end of
+//!   its input.
+//! - `vigia-sim scenes`: what the renderer makes of scenes.
+//!
+//! Every complaint is one sentence; exit code 2 means that the command line asked for something
+//! that can't be had.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "world")]
+mod cameras;
+#[cfg(feature = "world")]
 mod scenes;
+mod sim;
 
-use std::{
-    io::{self, Read, Write},
-    net::SocketAddr,
-    process::ExitCode,
-    sync::mpsc::{self, Sender},
-    thread,
-};
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
-use vigia_sim::dataset::DatasetError;
-use vigia_sim::{Camera, RtspServer, SimError};
+#[cfg(feature = "world")]
+use vigia_sim::{SimError, dataset::DatasetError};
 
+#[cfg(feature = "world")]
 const USAGE: u8 = 2;
 
 #[derive(Debug, Parser)]
-#[command(about = "The cameras vigia is tested with")]
+#[command(about = "The world vigia is tested in")]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -35,55 +34,52 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Runs trials: a whole box under virtual time, from a seed.
+    Sim(sim::Sim),
     /// Serves cameras over RTSP.
-    Rtsp(Rtsp),
+    #[cfg(feature = "world")]
+    Rtsp(cameras::Rtsp),
     /// Renders scenes into files.
+    #[cfg(feature = "world")]
     #[command(subcommand)]
     Scenes(scenes::Scenes),
 }
 
-#[derive(Debug, clap::Args)]
-struct Rtsp {
-    /// Address and port to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8554")]
-    listen: SocketAddr,
-    /// MOUNT=FILE, MOUNT=pattern:WIDTHxHEIGHT@FPS[:h264|h265|mjpeg][:ball|bars|snow][:gop=N] or
-    /// MOUNT=scene:SEED:fire|friends|quiet[:cam=N][:place=NAME][:WIDTHxHEIGHT@FPS][:CODEC][:gop=N]
-    #[arg(long = "camera", value_name = "MOUNT=SPEC", required = true)]
-    cameras: Vec<String>,
-    /// The login that every camera asks for.
-    #[arg(long, value_name = "USER:PASSWORD")]
-    login: Option<String>,
-    /// Serve rtsps:// with a self-signed certificate.
-    #[arg(long)]
-    tls: bool,
-    /// Stop when standard input ends, so that the cameras don't outlive the test that wants them.
-    #[arg(long)]
-    until_stdin_closes: bool,
-}
-
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error(transparent)]
-    Sim(#[from] SimError),
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
-    #[error("camera {0:?} must be MOUNT=SPEC")]
-    NoSpec(String),
-    #[error("login {0:?} must be USER:PASSWORD")]
-    BadLogin(String),
-    #[error("cannot wait for signals: {0}")]
-    Signals(#[source] io::Error),
-    #[error("cannot start a thread: {0}")]
-    Thread(#[source] io::Error),
+    #[error("an invariant is broken; replay it with: vigia-sim sim --seed {seed} --trace")]
+    Broken { seed: u64 },
+    #[error("cannot write {path}: {source}")]
+    File { path: String, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
+    #[cfg(feature = "world")]
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    #[cfg(feature = "world")]
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[cfg(feature = "world")]
+    #[error("camera {0:?} must be MOUNT=SPEC")]
+    NoSpec(String),
+    #[cfg(feature = "world")]
+    #[error("login {0:?} must be USER:PASSWORD")]
+    BadLogin(String),
+    #[cfg(feature = "world")]
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
+    #[cfg(feature = "world")]
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
 }
 
 fn main() -> ExitCode {
     // Clap exits with 2 itself, and prints what it expected.
     let ended = match Args::parse().what {
-        What::Rtsp(args) => serve(&args),
+        What::Sim(what) => what.run(),
+        #[cfg(feature = "world")]
+        What::Rtsp(args) => cameras::serve(&args),
+        #[cfg(feature = "world")]
         What::Scenes(what) => what.run(),
     };
     match ended {
@@ -95,66 +91,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(args: &Rtsp) -> Result<(), Failure> {
-    let (stop, stopped) = mpsc::channel();
-    stop_on_signal(stop.clone())?;
-    let cameras = args.cameras.iter().map(|arg| read_camera(arg, args.login.as_deref()));
-    let cameras = cameras.collect::<Result<Vec<_>, _>>()?;
-    let server = match args.tls {
-        true => RtspServer::start_tls(args.listen)?,
-        false => RtspServer::start_on(args.listen)?,
-    };
-    let mut lines = String::new();
-    for (mount, camera) in cameras {
-        let mount = server.add(mount, camera)?;
-        lines += &format!("ready {}\n", mount.url());
-    }
-    let mut out = io::stdout();
-    out.write_all(lines.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
-    if args.until_stdin_closes {
-        stop_on_end_of_input(stop.clone())?;
-    }
-    // `stop` is still here, so this can only be a message.
-    stopped.recv().ok();
-    drop((server, stop));
-    Ok(())
-}
-
-fn read_camera<'a>(arg: &'a str, login: Option<&str>) -> Result<(&'a str, Camera), Failure> {
-    let (mount, spec) = arg.split_once('=').ok_or_else(|| Failure::NoSpec(arg.to_owned()))?;
-    let camera: Camera = spec.parse()?;
-    let Some(login) = login else { return Ok((mount, camera)) };
-    let (user, password) = login.split_once(':').ok_or_else(|| Failure::BadLogin(login.to_owned()))?;
-    Ok((mount, camera.with_login(user, password)))
-}
-
-fn stop_on_signal(stop: Sender<()>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Signals)?;
-    // Whoever doesn't listen any more is stopping already; so below.
-    let wait = move || signals.forever().for_each(|_| stop.send(()).unwrap_or_default());
-    thread::Builder::new().spawn(wait).map_err(Failure::Thread)?;
-    Ok(())
-}
-
-fn stop_on_end_of_input(stop: Sender<()>) -> Result<(), Failure> {
-    let wait = move || {
-        // An input that can't be read has ended, too.
-        io::stdin().lock().read_to_end(&mut Vec::new()).ok();
-        stop.send(()).ok();
-    };
-    thread::Builder::new().spawn(wait).map_err(Failure::Thread)?;
-    Ok(())
-}
-
 impl Failure {
     /// What the caller could have asked for differently is 2, what broke here is 1.
     fn exit_code(&self) -> u8 {
         match self {
+            Self::Broken { .. } | Self::File { .. } | Self::Output(_) => 1,
+            #[cfg(feature = "world")]
             Self::NoSpec(_) | Self::BadLogin(_) | Self::Dataset(DatasetError::Other { .. }) => USAGE,
+            #[cfg(feature = "world")]
             Self::Sim(SimError::Init(_) | SimError::Thread(_) | SimError::Tls { .. }) => 1,
+            #[cfg(feature = "world")]
             Self::Sim(_) => USAGE,
-            Self::Dataset(_) => 1,
-            Self::Signals(_) | Self::Thread(_) | Self::Output(_) => 1,
+            #[cfg(feature = "world")]
+            Self::Dataset(_) | Self::Signals(_) | Self::Thread(_) => 1,
         }
     }
 }

@@ -149,6 +149,14 @@ impl Reader<'_> {
             self.remark("timings.health_s", health, "a third of timings.run_s_max or less is usual");
         }
         let fire_off = pump.limits.fire_off.as_secs_f64();
+        if pump.limits.fire_off < pump.limits.alarm_kept {
+            self.remark(
+                "timings.fire_off_s",
+                fire_off,
+                "25 and more is usual, longer than two of fire.heartbeat_s (10 unless set): with one report \
+                 of a fire lost, the pump stops while it burns",
+            );
+        }
         if fire_off > run {
             self.remark("timings.fire_off_s", fire_off, "longer than timings.run_s_max, it never acts");
         }

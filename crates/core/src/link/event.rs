@@ -1,0 +1,67 @@
+//! The pump's events as codes.
+
+use super::wire::tagged;
+use crate::pump::Event;
+
+tagged!(Event, "event":
+    StateChanged { from, to } = 1,
+    HealthReport = 2,
+
+    DemandAccepted { id, source } = 10,
+    TriggerBlockedRefilling { id, owed } = 11,
+    TriggerBlocked { id, why } = 12,
+    TriggerIgnored { id, why } = 13,
+    ErrorStateTriggerIgnored { id, fault } = 14,
+    EmergencyButtonPressed = 15,
+
+    PumpSequenceStart { epoch, purpose } = 20,
+    PrimingStarted = 21,
+    RefillValveOpenedImmediately = 22,
+    EmergencyValveSuccess { pulses } = 23,
+    EmergencyValveFailed = 24,
+    EngineStartSequence { attempt } = 25,
+    CrankFailed { attempt, turned } = 26,
+    EngineRunning { proven } = 27,
+    EngineStalled { ran } = 28,
+    PrimingComplete = 29,
+    DryRunUnprotected = 30,
+    DryRunProtectionTriggered { dry } = 31,
+    LowPressureDetected = 32,
+    LowTankDetected = 33,
+    RpmReduced { reason } = 34,
+    ShutdownCancelled { id } = 35,
+    TestPromoted { id } = 36,
+    ShutdownInitiated { reason } = 37,
+    ShutdownComplete { runtime } = 38,
+    RefillContinuing { duration } = 39,
+    RefillCompleteTimer = 40,
+    RefillCompleteFloatSwitch = 41,
+    RefillBudgetSpent = 42,
+    CooldownEntered = 43,
+    IdleStateEntered = 44,
+    MainValveClosed = 45,
+
+    ErrorStateEntered { reason } = 60,
+    HardwareValidationFailure { relay, expected, actual } = 61,
+    SensorUntrusted { sensor } = 62,
+    SensorTrusted { sensor } = 63,
+    CycleLate { gap } = 64,
+    ClockWentBack = 65,
+    RunInterrupted { ran } = 66,
+    LedgerLost = 67,
+
+    EmergencyStop = 80,
+    EmergencyBypassStart = 81,
+    EmergencyValveOpen = 82,
+    EmergencyValveClose = 83,
+    EmergencyReset = 84,
+    CommandDone { id, order } = 85,
+    CommandRefused { id, order, why } = 86,
+    Armed = 87,
+    Disarmed { until_armed_at_most } = 88,
+
+    Raised { condition } = 100,
+    Restored { condition } = 101,
+    Acknowledged = 102,
+    Silenced = 103,
+);

@@ -1,0 +1,58 @@
+//! A plant inside of this program, driven by the real clock.
+
+use vigia_core::pump::{Plan, RelayImage, SensorImage};
+use vigia_core::time::Instant;
+use vigia_sim::plant::{Button, Plant, PlantConfig};
+
+use super::drill::{Drill, Trouble};
+
+/// Drills of one start.
+const DRILLS_LEN_MAX: usize = 32;
+
+#[derive(Debug)]
+pub struct Simulated {
+    plant: Plant,
+    /// By their time, soonest first.
+    drills: Vec<(Instant, Trouble)>,
+    done: usize,
+}
+
+impl Simulated {
+    pub fn new(plan: &Plan, drills: &[Drill], now: Instant) -> Self {
+        const SEED: u64 = 1;
+        let mut drills: Vec<_> =
+            drills.iter().take(DRILLS_LEN_MAX).map(|d| (now.after(d.after), d.trouble)).collect();
+        drills.sort_by_key(|(at, _)| *at);
+        Self { plant: Plant::new(PlantConfig::of(plan), SEED), drills, done: 0 }
+    }
+
+    pub fn sensors(&mut self, now: Instant) -> SensorImage {
+        while let Some((_, trouble)) = self.drills.get(self.done).filter(|(at, _)| *at <= now) {
+            match *trouble {
+                Trouble::Fault(fault) => self.plant.fault(fault),
+                Trouble::Press(button, is) => self.plant.press(button, is),
+                Trouble::Turn(selector) => self.plant.turn(selector),
+                Trouble::Mend => {
+                    self.plant.mend_all();
+                    self.plant.press(Button::Stop, false);
+                }
+            }
+            self.done += 1;
+        }
+        self.plant.pass(now);
+        self.plant.sensors()
+    }
+
+    pub fn write(&mut self, now: Instant, image: RelayImage) {
+        self.plant.advance(now, &image);
+    }
+
+    pub fn read_back(&mut self, now: Instant) -> RelayImage {
+        self.plant.pass(now);
+        self.plant.feedback()
+    }
+
+    pub fn heartbeat(&mut self, now: Instant, beats: bool) {
+        self.plant.heartbeat(now, beats);
+    }
+}
