@@ -33,7 +33,7 @@ const FIRE_WITHIN: f32 = 3.0;
 /// ... by a box that overlaps it at least so much.
 const FIRE_TOUCH: f32 = 0.1;
 /// Where nothing burns, a frame of each camera is looked at this often, in seconds.
-pub const LOOK_EVERY: usize = 2;
+pub const LOOK_EVERY: usize = 4;
 /// Two cameras that see fire within this time agree, in seconds.
 const AGREED_WITHIN: usize = 10;
 

@@ -17,7 +17,7 @@ use std::{
 
 use gst::{ClockTime, prelude::*};
 
-use crate::{camera::Pattern, clip::Clip, encoder::Encoder};
+use crate::{camera::Pattern, clip::Clip, departure::Departures, encoder::Encoder};
 
 /// What a camera does wrong, and how large its picture is; shared by all its streams.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Knobs {
     pub(crate) stall: AtomicBool,
     pub(crate) garbage: AtomicBool,
     pub(crate) units_fed: AtomicU64,
+    pub(crate) departures: Departures,
     /// When the camera was added, by the system's clock.
     born: ClockTime,
     state: Mutex<KnobsState>,
@@ -59,6 +60,7 @@ impl Knobs {
             stall: AtomicBool::new(false),
             garbage: AtomicBool::new(false),
             units_fed: AtomicU64::new(0),
+            departures: Departures::default(),
             born: gst::SystemClock::obtain().time(),
             state: Mutex::new(KnobsState { resolution, feeders: Vec::new() }),
         }
@@ -71,6 +73,11 @@ impl Knobs {
 
     pub(crate) fn set_resolution(&self, width: u32, height: u32) {
         self.wake(|state| state.resolution = Some((width, height)));
+    }
+
+    /// How old the camera is at the time `at` of the clock.
+    pub(crate) fn age(&self, at: ClockTime) -> ClockTime {
+        at.saturating_sub(self.born)
     }
 
     pub(crate) fn is_stalled(&self) -> bool {
@@ -134,7 +141,7 @@ impl Feed {
 
     /// How old the camera is at the time `at` of the clock.
     pub(crate) fn age(&self, at: ClockTime) -> ClockTime {
-        at.saturating_sub(self.knobs.born)
+        self.knobs.age(at)
     }
 
     /// Breaks the stream; its clients are told by the server.

@@ -15,7 +15,10 @@
 //! between a client and a server and breaks the network: stalls, refusals, resets, silence,
 //! garbage, delay.
 //!
-//! Nothing here ships, and nothing in the cameras knows vigia: what vigia makes of a fault is for
+//! `live` starts all that a whole box needs (broker, cameras, pump program, vigia), for the demo and
+//! the [drill](drill): from the light of a fire to water, measured.
+//!
+//! Nothing of the world ships, and nothing in the cameras knows vigia: what vigia makes of a fault is for
 //! the tests to say.
 #![forbid(unsafe_code)]
 
@@ -26,6 +29,7 @@ pub mod trial;
 #[cfg(feature = "world")]
 mod world {
     pub use crate::camera::{Camera, Codec, Pattern, Picture};
+    pub use crate::departure::Departure;
     pub use crate::mount::Mount;
     pub use crate::proxy::{Counters, Mode, TcpProxy};
     pub use crate::rtsp::RtspServer;
@@ -42,9 +46,15 @@ pub mod crew;
 #[cfg(feature = "world")]
 pub mod dataset;
 #[cfg(feature = "world")]
+mod departure;
+#[cfg(feature = "world")]
+pub mod drill;
+#[cfg(feature = "world")]
 mod encoder;
 #[cfg(feature = "world")]
 mod feed;
+#[cfg(feature = "world")]
+pub mod live;
 #[cfg(feature = "world")]
 mod mount;
 #[cfg(feature = "world")]

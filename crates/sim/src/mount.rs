@@ -1,6 +1,6 @@
 //! One camera of a server: what tests turn, and how a stream of it is put together.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
 
 use gst::prelude::*;
 use gst_rtsp_server::{RTSPMedia, RTSPMediaFactory, prelude::*};
@@ -9,6 +9,7 @@ use crate::{
     Camera, Pattern, SimError,
     camera::{Codec, Login, Source},
     clip::Clip,
+    departure::{self, Departure},
     feed::{Feeder, Knobs, Reel},
 };
 
@@ -88,6 +89,12 @@ impl Mount {
         self.knobs.units_fed.load(Ordering::Relaxed)
     }
 
+    /// From now on each frame of a rendered scene, when its first packet leaves. Whoever asked before
+    /// hears nothing more.
+    pub fn departures(&self) -> mpsc::Receiver<Departure> {
+        self.knobs.departures.watch()
+    }
+
     pub(crate) fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
@@ -124,6 +131,7 @@ fn configure(media: &RTSPMedia, reel: &Arc<Reel>, knobs: &Arc<Knobs>) {
     let exit = bin.by_name("pay0").and_then(|e| e.static_pad("src"));
     let exit = exit.expect("the launch line has a payloader");
     spoil(&exit, Arc::clone(knobs));
+    departure::note(&exit, Arc::clone(knobs));
     match Feeder::start(appsrc.clone(), Arc::clone(reel), Arc::clone(knobs)) {
         Ok(feeder) => {
             let feeder = Mutex::new(Some(feeder));

@@ -78,7 +78,7 @@ fn paint(
 
 /// The moment of a scene that is this old: it begins again and again.
 #[expect(clippy::cast_possible_truncation, reason = "a minute at most")]
-fn scene_time(age: ClockTime) -> f32 {
+pub(crate) fn scene_time(age: ClockTime) -> f32 {
     let seconds = Duration::from_nanos(age.nseconds()).as_secs_f64();
     (seconds % f64::from(Scene::LENGTH_S)) as f32
 }

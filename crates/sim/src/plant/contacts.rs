@@ -25,10 +25,10 @@ impl Plant {
         image
     }
 
-    /// What the contacts say, faults left out, as bits; and the relays' own.
-    pub(super) fn contacts(&self) -> (u32, RelayImage) {
+    /// What the contacts say, faults left out, as bits; the relays' own; and what is under power.
+    pub(super) fn contacts(&self) -> (u32, RelayImage, RelayImage) {
         let bits = Sensor::ALL.into_iter().filter(|s| self.is_active(*s)).fold(0, |b, s| b | 1 << s as u32);
-        (bits, self.feedback())
+        (bits, self.feedback(), self.power.live)
     }
 
     /// What a contact would say if it were sound.

@@ -37,15 +37,16 @@ impl Engine {
     /// Whether anything about it changes by itself.
     pub fn is_busy(&self, drive: &DriveConfig, live: RelayImage, faults: &Faults) -> bool {
         let driven = live.is_on(Output::Starter) || live.is_on(Output::Kill);
-        driven || (self.rpm - self.target(drive, live, faults)).abs() > 0.5 || self.would_die(drive, live)
+        driven || (self.rpm - self.target(drive, live, faults)).abs() > 0.5 || self.will_change(drive, live)
     }
 
-    fn would_die(&self, drive: &DriveConfig, live: RelayImage) -> bool {
+    /// Whether the next step makes it run or ends that.
+    fn will_change(&self, drive: &DriveConfig, live: RelayImage) -> bool {
         match drive {
             DriveConfig::Engine(engine) => {
                 self.fires && engine.ignition == Ignition::EnergiseToRun && !live.is_on(Output::Run)
             }
-            DriveConfig::Electric { .. } => false,
+            DriveConfig::Electric { .. } => self.fires != live.is_on(Output::Contactor),
         }
     }
 

@@ -97,7 +97,8 @@ impl Plant {
         while self.step(now) < now {}
     }
 
-    /// As [`Plant::pass`], but not beyond the first change of a contact. Returns when it is.
+    /// As [`Plant::pass`], but not beyond the first change of a contact or of what is under power.
+    /// Returns when it is.
     pub fn pass_until_change(&mut self, limit: Instant) -> Instant {
         let before = self.contacts();
         loop {

@@ -219,6 +219,22 @@ fn every_fault_of_a_contact_reads_as_it_should() {
     assert!(bench.plant.is_sound());
 }
 
+/// However seldom it is looked at: a motor runs from the step in which its contactor closes to the one
+/// in which the watchdog relay drops it.
+#[test]
+fn a_motor_stops_with_its_power_and_not_with_the_next_look() {
+    let delivered = |times: u32| {
+        let mut bench = Bench::new(PlantConfig::electric());
+        bench.plant.fault(Fault::RelayWelded(Output::Contactor));
+        bench.hold(&[Output::MainValve], 60.0);
+        bench.plant.heartbeat(bench.now, false);
+        (0..times).for_each(|_| bench.hold(&[Output::MainValve], 60.0 / f64::from(times)));
+        bench.plant.truth().delivered_l
+    };
+    let (fine, coarse) = (delivered(600), delivered(1));
+    assert!((fine - coarse).abs() < 10.0, "{fine} {coarse}");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_plant() {
     let run = || {

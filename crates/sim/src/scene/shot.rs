@@ -35,6 +35,9 @@ pub struct Label {
 
 /// A side shorter than this share of the picture's width can't be asked for.
 const SIDE_MIN: f32 = 0.017;
+/// Of smoke, whose box is known to a block on each side (see `picture`): below four of them that would
+/// decide whether a box is right.
+const SMOKE_SIDE_MIN: f32 = 0.05;
 /// An actor of which less than this share is seen neither (pedestrian benchmarks ask for 65 %, Caltech's
 /// "reasonable" subset).
 const SEEN_MIN: f32 = 0.4;
@@ -194,7 +197,7 @@ impl Shot {
     /// Files an object under what is asked for, or under what is not.
     fn put(&mut self, class: Class, seen: Extent, plain: bool) {
         let Some(bbox) = seen.bbox() else { return };
-        let least = SIDE_MIN * self.frame.width as f32;
+        let least = if class == Class::Smoke { SMOKE_SIDE_MIN } else { SIDE_MIN } * self.frame.width as f32;
         if plain && bbox[2] - bbox[0] >= least && bbox[3] - bbox[1] >= least {
             self.frame.labels.push(Label { class, bbox });
         } else {

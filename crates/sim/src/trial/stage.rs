@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vigia_core::pump::{Command, Demand, Input, Output, Sensor, StateName};
+use vigia_core::pump::{Command, Demand, Input, Output, RelayImage, Sensor, StateName};
 use vigia_core::time::Instant;
 
 use super::broken::Broken;
@@ -154,7 +154,9 @@ impl Stage {
                 self.judge.forgets();
             }
             self.note(Note::PumpStarts);
-            let passes = !core::mem::take(&mut self.fail_self_test);
+            // With everything off, the lines must say so.
+            let is_off = self.plant.feedback() == RelayImage::NONE;
+            let passes = !core::mem::take(&mut self.fail_self_test) && is_off;
             self.judge.is_tested = passes;
             self.hand.step(self.now, Input::SelfTest(passes));
         }

@@ -72,30 +72,3 @@ fn a_report_names_its_seed_and_its_last_entries() {
     let text = report.to_string();
     assert!(text.contains("seed 7") && text.lines().count() >= 31);
 }
-
-// SCRATCH
-#[test]
-#[ignore]
-fn scratch() {
-    let get = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
-    let options = Options { trace: true, ..Options::default() };
-    if let Some(days) = get("DAYS") {
-        let began = std::time::Instant::now();
-        let report = year::run(get("SEED").unwrap_or(1), days as u32, &Options { trace: false, ..options });
-        println!("{report}\n{:?} in {:?}", report.counts, began.elapsed());
-        return;
-    }
-    if let (Some(first), Some(last)) = (get("FROM"), get("TO")) {
-        let mut counts = Counts::default();
-        for seed in first..last {
-            let report = run(seed, &Options::default());
-            counts += report.counts;
-            if let Some(broken) = &report.broken {
-                println!("seed {seed}: {broken}");
-            }
-        }
-        println!("{counts:?}");
-        return;
-    }
-    println!("{}", run(get("SEED").unwrap_or(1), &options));
-}

@@ -76,13 +76,16 @@ impl Machine {
         let is_settled = self.state.sensors.is_settled();
         let quiet = self.plan.supervision.boot_quiet;
         let is_tested = self.state.self_tested;
-        let Phase::Boot { give_up_at, quiet_until } = &mut self.state.phase else {
-            return false;
-        };
-        if *give_up_at <= now {
+        let Phase::Boot { give_up_at, .. } = self.state.phase else { return false };
+        if self.is_due(give_up_at) {
             self.fail(Fault::SelfTest);
             return true;
         }
+        // The watchdog relay is pulled: a starter that is welded cranks, however long this takes.
+        if is_tested && self.at_rest_failed() {
+            return true;
+        }
+        let Phase::Boot { quiet_until, .. } = &mut self.state.phase else { return false };
         if !is_settled {
             *quiet_until = None;
             return false;

@@ -88,9 +88,9 @@ impl Machine {
     /// No refill fails for want of a budget: what is owed waits until the day allows it.
     pub(super) fn wait_for_budget(&mut self, passed: Duration) {
         let Some(refill) = self.pump().and_then(|pump| pump.refill) else { return };
-        let has_budget = self.has_budget(&refill);
+        let waits = !self.has_budget(&refill) && !self.state.ledger.refill_owed.is_zero();
         if let Phase::Refilling { by } = &mut self.state.phase
-            && !has_budget
+            && waits
         {
             *by = by.after(passed);
         }

@@ -92,6 +92,17 @@ fn without_a_passed_self_test_no_order_drives_a_line() {
     }
 }
 
+/// I2: a starter that welds while the box starts cranks until the watchdog relay is let go.
+#[test]
+fn a_relay_that_does_not_follow_ends_the_boot_at_once() {
+    let mut rig = Rig::unbooted(plan(&engine_plan(|_| {})), Restored::Fresh);
+    rig.input(Input::SelfTest(true));
+    rig.stuck.push((O::Starter, true));
+    rig.run(0.5);
+    assert_eq!(rig.machine.status().fault, Some(Fault::Relay { output: O::Starter }));
+    assert!(!rig.machine.permits_watchdog());
+}
+
 /// what was handed over belongs to the hand at the panel, also over a power cut.
 #[test]
 fn an_engine_that_was_handed_over_is_not_killed_by_a_restart() {

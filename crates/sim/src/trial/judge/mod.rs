@@ -152,8 +152,9 @@ impl Judge {
         self.pumped = match (is_alive, state) {
             (true, Some(state)) => matches!(state, StateName::Running | StateName::ReducingRpm),
             (true, None) => false,
-            // What was pumping, or catches in the very crank in which the program dies.
-            (false, _) => runs_on && (self.pumped || self.was_cranking),
+            // What was pumping, or catches in the very crank in which the program dies. Known and
+            // let pass: one in which it only hangs, for up to 5 s, and then latches.
+            (false, state) => runs_on && (self.pumped || (self.was_cranking && state.is_none())),
         };
         if is_alive {
             self.was_cranking = state == Some(StateName::Starting) && written.is_on(Output::Run);
