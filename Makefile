@@ -1,12 +1,23 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run test check bench fuzz model setup clean
+.PHONY: run drill sim test check bench fuzz model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
-# The demo: broker, cameras, vigia, and a live view. Ctrl-C ends it. SECONDS=60 ends by itself.
+# The demo: broker, cameras, vigia, the pump program with a simulated plant, and a live view. Ctrl-C ends it. SECONDS=60 ends by itself.
 run: setup
 	@cargo build --quiet --workspace
 	@target/debug/vigia-demo $(if $(SECONDS),--seconds $(SECONDS))
+
+# From the light of a rendered fire to water in a simulated plant, live and measured: ROUNDS=5 fires (default 1),
+# drawn in SVG=docs/drill.svg.
+drill: setup
+	@cargo build --quiet --workspace
+	@target/debug/vigia-drill $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SVG),--svg $(SVG))
+
+# Simulated boxes under virtual time: RUNS=1000 trials from SEED=1 on, up to the first broken invariant.
+sim: setup
+	@cargo build --quiet
+	@target/debug/vigia sim --seed $(or $(SEED),1) --runs $(or $(RUNS),1000)
 
 # Everything that can be tested on this machine.
 test: setup

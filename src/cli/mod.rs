@@ -5,6 +5,7 @@ mod ctl;
 mod detect;
 mod model;
 mod run;
+mod sim;
 mod watch;
 mod why;
 
@@ -42,6 +43,8 @@ enum Command {
     Why(why::Args),
     /// Show live what instances on a broker detect
     Watch(watch::Args),
+    /// Replay a simulated box from its seed: cameras, consensus, pump, plant, faults and people
+    Sim(sim::Args),
     /// Measure this machine: engine alone, pre-processing, whole path (JSON at the end)
     Bench(bench::Args),
     /// Import, list and inspect models
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(&args),
         Command::Why(args) => why::run(args),
         Command::Watch(args) => watch::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Model(command) => model::run(command),
     };

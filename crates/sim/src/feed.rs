@@ -26,8 +26,6 @@ pub(crate) struct Knobs {
     pub(crate) garbage: AtomicBool,
     pub(crate) units_fed: AtomicU64,
     pub(crate) departures: Departures,
-    /// When the camera was added, by the system's clock.
-    born: ClockTime,
     state: Mutex<KnobsState>,
 }
 
@@ -36,6 +34,10 @@ struct KnobsState {
     /// None for a clip.
     resolution: Option<(u32, u32)>,
     feeders: Vec<Sender<Order>>,
+    /// When the scene began, by the system's clock: when the camera was added, if nobody says otherwise.
+    born: ClockTime,
+    /// Its first second comes again and again.
+    is_held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +63,12 @@ impl Knobs {
             garbage: AtomicBool::new(false),
             units_fed: AtomicU64::new(0),
             departures: Departures::default(),
-            born: gst::SystemClock::obtain().time(),
-            state: Mutex::new(KnobsState { resolution, feeders: Vec::new() }),
+            state: Mutex::new(KnobsState {
+                resolution,
+                feeders: Vec::new(),
+                born: gst::SystemClock::obtain().time(),
+                is_held: false,
+            }),
         }
     }
 
@@ -77,7 +83,15 @@ impl Knobs {
 
     /// How old the camera is at the time `at` of the clock.
     pub(crate) fn age(&self, at: ClockTime) -> ClockTime {
-        at.saturating_sub(self.born)
+        let (born, is_held) = self.with_state(|state| (state.born, state.is_held));
+        let age = at.saturating_sub(born);
+        if is_held { age % ClockTime::SECOND } else { age }
+    }
+
+    /// The scene begins now: all of it, or its first second again and again.
+    pub(crate) fn begin(&self, is_held: bool) {
+        let born = gst::SystemClock::obtain().time();
+        self.with_state(|state| (state.born, state.is_held) = (born, is_held));
     }
 
     pub(crate) fn is_stalled(&self) -> bool {

@@ -89,6 +89,16 @@ impl Mount {
         self.knobs.units_fed.load(Ordering::Relaxed)
     }
 
+    /// Shows the first second of a rendered scene again and again, until [`Mount::begin_scene`].
+    pub fn hold_scene(&self) {
+        self.knobs.begin(true);
+    }
+
+    /// A rendered scene begins now.
+    pub fn begin_scene(&self) {
+        self.knobs.begin(false);
+    }
+
     /// From now on each frame of a rendered scene, when its first packet leaves. Whoever asked before
     /// hears nothing more.
     pub fn departures(&self) -> mpsc::Receiver<Departure> {

@@ -28,8 +28,8 @@ impl Link {
         if panel {
             let _ = self.tools.tasks.send(Task::PumpPanel(shown_by(&status)));
         }
-        let same =
-            |before: Status| (before.now.state, before.now.relays) == (status.now.state, status.now.relays);
+        let face = |status: &Status| (status.now.state, status.now.relays, status.now.seen);
+        let same = |before: Status| face(&before) == face(&status);
         if panel || before.is_none_or(|before| !same(before)) || now >= self.status_due {
             self.status_due = now.after(STATUS_EVERY);
             let told = telemetry::status(&status, &self.tools.host, clock::utc());

@@ -130,10 +130,11 @@ fn cameras(args: &Args) -> Result<(RtspServer, Vec<String>), String> {
 /// Who votes with whom: two cameras at the farm, two in town. Others' cameras vote all together.
 fn fire(args: &Args) -> Value {
     if !args.cameras.is_empty() {
-        return json!({ "cameras_needed": args.cameras.len().min(2) });
+        return json!({ "cameras_needed": args.cameras.len().min(2), "confidence": live::CONFIDENCE });
     }
     let camera = |name: &str, room: u32| json!({ "name": name, "source_id": room });
     json!({
+        "confidence": live::CONFIDENCE,
         "cameras": [camera("farm 0", 0), camera("farm 1", 1), camera("street", 2), camera("garage", 3)],
         "sectors": [
             { "name": "farm", "cameras": ["farm 0", "farm 1"] },

@@ -5,9 +5,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use vigia_sim::drill::{self, Options, Round, Times};
 use vigia_sim::live;
 
@@ -20,7 +22,7 @@ struct Args {
     /// So many fires, each with programs that were started anew
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Water must come within so many seconds after the cameras came up
+    /// Water must come within so many seconds after the scene began
     #[arg(long, value_name = "SECONDS", default_value_t = 55, value_parser = clap::value_parser!(u64).range(1..=3600))]
     limit: u64,
     /// Where the last round is drawn
@@ -56,7 +58,11 @@ fn run(args: &Args) -> Result<bool, String> {
         models_dir: args.models_dir.clone(),
         folder: args.folder.clone(),
         limit: Duration::from_secs(args.limit),
+        stop: Arc::default(),
     };
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&options.stop)).map_err(|e| e.to_string())?;
+    }
     let (mut times, mut good): (Vec<Times>, bool) = (Vec::new(), true);
     for number in 1..=args.rounds {
         let round = drill::run(&options)?;
@@ -78,8 +84,8 @@ fn run(args: &Args) -> Result<bool, String> {
 fn tell(number: u32, round: &Round) -> Result<(), String> {
     let first = round.times.sentence();
     match &round.failed {
-        None => say(&format!("round {number}: glass, then {first}")),
-        Some(why) => say(&format!("round {number}: FAILED, {why} (since glass: {first})")),
+        None => say(&format!("round {number}: {first}")),
+        Some(why) => say(&format!("round {number}: FAILED, {why} ({first})")),
     }
 }
 

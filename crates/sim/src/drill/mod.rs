@@ -12,6 +12,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -55,8 +57,10 @@ pub struct Options {
     pub model: String,
     pub models_dir: PathBuf,
     pub folder: PathBuf,
-    /// From the first frame to water, at most.
+    /// From the scene's beginning to water, at most.
     pub limit: Duration,
+    /// Ends the round, and all its programs.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// One round, seen from its end.
@@ -79,32 +83,38 @@ pub fn run(options: &Options) -> Result<Round, String> {
     let mut children = Children::default();
     let broker = Broker::start(&mut children, &folder)?;
     let ears = Ears::open(broker.port, &FILTERS)?;
-    let urls: Vec<String> = (0..CAMERAS).map(|room| live::url(&server, room)).collect();
+    let cameras = cameras(&server)?;
+    let urls: Vec<String> = cameras.iter().map(|camera| camera.mount.url().to_owned()).collect();
     let site = Site {
         instance: INSTANCE,
         model: &options.model,
         models_dir: &options.models_dir,
         urls: &urls,
-        fire: json!({ "cameras_needed": CAMERAS }),
+        fire: json!({ "cameras_needed": CAMERAS, "confidence": live::CONFIDENCE }),
     };
     let site = folder.site(&site, &broker)?;
     Pump::start(&mut children, &folder, &site)?;
     folder.vigia(&mut children, &site, &broker)?;
     let mut story = Story::default();
-    get_ready(&mut story, &ears, &mut children)?;
-    let cameras = begin(&server)?;
+    get_ready(&mut story, &ears, &mut children, &options.stop)?;
     let begun = now();
-    let failed = watch(&mut story, &ears, &mut children, begun.after(options.limit))?;
-    story.votes = votes(&broker)?;
+    cameras.iter().for_each(|camera| camera.mount.begin_scene());
+    let failed = watch(&mut story, &ears, &mut children, begun.after(options.limit), &options.stop)?;
+    story.votes = votes(&broker, &folder)?;
     drop(children);
     Ok(judge(begun, story, &cameras, failed))
 }
 
-/// Waits until vigia runs and the pump is at rest.
-fn get_ready(story: &mut Story, ears: &Ears, children: &mut Children) -> Result<(), String> {
+/// Waits until vigia looks at all cameras and the pump is at rest.
+fn get_ready(
+    story: &mut Story,
+    ears: &Ears,
+    children: &mut Children,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     let until = now().after(READY_MAX);
-    while !story.is_ready() {
-        alive(children)?;
+    while !story.is_ready(CAMERAS) {
+        alive(children, stop)?;
         if now() > until {
             return Err(format!(
                 "vigia and vigia-pump are not ready after {} s; see the logs in the drill's folder",
@@ -118,13 +128,14 @@ fn get_ready(story: &mut Story, ears: &Ears, children: &mut Children) -> Result<
     Ok(())
 }
 
-/// The scene begins when its cameras come up.
-fn begin(server: &RtspServer) -> Result<Vec<Camera>, String> {
+/// The scene waits: nothing burns in its first second, and what moves in it proves that the cameras see.
+fn cameras(server: &RtspServer) -> Result<Vec<Camera>, String> {
     (0..CAMERAS)
         .map(|camera| {
             let stage = Stage { camera, ..live::FIRE };
             let mount = server.add(&live::path(camera), live::camera(stage)).map_err(|e| e.to_string())?;
-            Ok(Camera { stage, departures: mount.departures(), _mount: mount })
+            mount.hold_scene();
+            Ok(Camera { stage, departures: mount.departures(), mount })
         })
         .collect()
 }
@@ -132,7 +143,7 @@ fn begin(server: &RtspServer) -> Result<Vec<Camera>, String> {
 struct Camera {
     stage: Stage,
     departures: std::sync::mpsc::Receiver<Departure>,
-    _mount: Mount,
+    mount: Mount,
 }
 
 /// Listens until water has come, or can't. Says why it did not.
@@ -141,6 +152,7 @@ fn watch(
     ears: &Ears,
     children: &mut Children,
     until: Instant,
+    stop: &AtomicBool,
 ) -> Result<Option<String>, String> {
     loop {
         let now = now();
@@ -150,14 +162,17 @@ fn watch(
         if story.water.is_none() && now > until {
             return Ok(Some(format!("no water came: {}", story.farthest())));
         }
-        alive(children)?;
+        alive(children, stop)?;
         if let Some(heard) = ears.next(LOOK)? {
             story.hear(&heard);
         }
     }
 }
 
-fn alive(children: &mut Children) -> Result<(), String> {
+fn alive(children: &mut Children, stop: &AtomicBool) -> Result<(), String> {
+    if stop.load(Ordering::Relaxed) {
+        return Err("interrupted".to_owned());
+    }
     match children.ended()? {
         Some((name, status)) => {
             Err(format!("{name} ended with {status}; see the logs in the drill's folder"))
@@ -166,14 +181,15 @@ fn alive(children: &mut Children) -> Result<(), String> {
     }
 }
 
-/// Asks vigia when which camera voted.
-fn votes(broker: &Broker) -> Result<Vec<Vote>, String> {
+/// Asks vigia when which camera voted; the whole answer is kept for whoever wants to know why not.
+fn votes(broker: &Broker, folder: &Folder) -> Result<Vec<Vote>, String> {
     let mut command = Command::new(live::program("vigia")?);
     command.args(["why", "--json", "--limit", "400", "--instance", INSTANCE, "--mqtt-host", "127.0.0.1"]);
     command.args(["--mqtt-port", &broker.port.to_string()]).stderr(Stdio::null());
     broker.log_in(&mut command);
     let (asked, utc) = (now(), wall());
     let output = command.output().map_err(|e| format!("vigia why can't be asked: {e}"))?;
+    folder.write("why.json", &String::from_utf8_lossy(&output.stdout))?;
     let answer = output.stdout.split(|b| *b == b'\n').find_map(|line| {
         let answer: Value = serde_json::from_slice(line).ok()?;
         answer.get("records")?.as_array().cloned()
@@ -205,8 +221,7 @@ fn judge(begun: Instant, mut story: Story, cameras: &[Camera], failed: Option<St
 /// # Errors
 /// One sentence.
 pub fn svg(round: &Round) -> Result<String, String> {
-    let title = format!("make drill: {}", round.times.sentence());
-    Ok(crate::plot::svg(&title, &replay::samples(&round.story)?))
+    Ok(crate::plot::svg(&round.times.sentence(), &replay::samples(&round.story)?))
 }
 
 /// Writes the picture of a round.

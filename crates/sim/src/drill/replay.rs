@@ -29,7 +29,7 @@ pub(super) fn samples(story: &Story) -> Result<Vec<Sample>, String> {
             stand = Some(next);
         }
         plant.pass(at);
-        // The story begins with the cameras, the plant before.
+        // The story begins with the scene, the plant before.
         if at >= story.begun {
             line.note(sample(story, at, &plant, stand));
         }

@@ -45,7 +45,7 @@ pub struct Stand {
 /// Everything of one round, by the time at which it was heard.
 #[derive(Debug, Clone, Default)]
 pub struct Story {
-    /// When the cameras came up.
+    /// When the scene began.
     pub begun: Instant,
     /// When each camera's first frame with a fire left, the first one first.
     pub glass: Vec<Instant>,
@@ -58,14 +58,18 @@ pub struct Story {
     pub relay: Option<Instant>,
     /// The flow contact closes.
     pub water: Option<Instant>,
-    running: bool,
+    /// Rooms that vigia looks at.
+    pub(super) rooms: BTreeSet<u32>,
+    pub(super) running: bool,
 }
 
 impl Story {
-    /// Whether vigia runs and the pump is at rest.
+    /// Whether vigia looks at so many cameras and the pump is at rest.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.running && self.stands.last().is_some_and(|stand| stand.state == Some(StateName::Idle))
+    pub fn is_ready(&self, cameras: usize) -> bool {
+        self.running
+            && self.rooms.len() >= cameras
+            && self.stands.last().is_some_and(|stand| stand.state == Some(StateName::Idle))
     }
 
     /// Takes a message in. What it does not understand is not for it.
@@ -84,8 +88,13 @@ impl Story {
                 }
             }
             topic => match topic.strip_prefix("nvr/detections/").map(str::parse) {
-                Some(Ok(room)) if shows_fire(&value) => self.fires.push((at, room)),
-                Some(_) => {}
+                Some(Ok(room)) => {
+                    self.rooms.insert(room);
+                    if shows_fire(&value) {
+                        self.fires.push((at, room));
+                    }
+                }
+                Some(Err(_)) => {}
                 None => self.running |= value["status"] == "running",
             },
         }
@@ -108,7 +117,7 @@ impl Story {
     pub fn farthest(&self) -> &'static str {
         match (self.fires.is_empty(), self.confirmed, self.relay) {
             (true, None, None) => "no fire was detected",
-            (false, None, None) => "a fire was detected, and not confirmed; see vigia.log",
+            (false, None, None) => "a fire was detected, and not confirmed; why.json says why not",
             (_, Some(_), None) => "a fire was confirmed, and no relay moved; see pump.log",
             (_, _, Some(_)) => "the main valve was opened, and no flow was reported; see pump.log",
         }

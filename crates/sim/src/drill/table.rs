@@ -24,7 +24,7 @@ impl Stage {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::SecondGlass => "the other camera sees it",
+            Self::SecondGlass => "other camera",
             Self::Detection => "first detection",
             Self::Confirmation => "confirmation",
             Self::Relay => "main valve's relay",
@@ -44,7 +44,7 @@ impl Times {
         let glass = *story.glass.first()?;
         let when = |stage| match stage {
             Stage::SecondGlass => story.glass.get(1).copied(),
-            Stage::Detection => story.fires.first().map(|(at, _)| *at),
+            Stage::Detection => story.fires.iter().map(|(at, _)| *at).find(|at| *at >= story.begun),
             Stage::Confirmation => story.confirmed,
             Stage::Relay => story.relay,
             Stage::Water => story.water,
@@ -61,8 +61,12 @@ impl Times {
     #[must_use]
     pub fn sentence(&self) -> String {
         let known = Stage::ALL.into_iter().filter_map(|s| Some((s.name(), self.get(s)?)));
-        let parts: Vec<String> = known.map(|(name, s)| format!("{name} {s:+.2} s")).collect();
-        if parts.is_empty() { "no fire was shown".to_owned() } else { parts.join(", ") }
+        let parts: Vec<String> = known.map(|(name, s)| format!("{name} {s:+.2}")).collect();
+        if parts.is_empty() {
+            "no fire was shown".to_owned()
+        } else {
+            format!("seconds since glass: {}", parts.join(", "))
+        }
     }
 }
 

@@ -28,15 +28,15 @@ const PLAN: &str = r#"{
   ],
   "timings": {
     "run_s_max": 90, "fire_off_s": 30, "throttle_lead_s": 10, "valve_close_s": 20, "cooldown_s": 5,
-    "prime_s": 20, "dry_s_max": 45, "pressure_check_s": 30, "refill_s_max": 600, "test_s": 30
+    "prime_s": 30, "dry_s_max": 45, "pressure_check_s": 30, "refill_s_max": 600, "test_s": 30
   },
   "tank": { "refill_multiplier": 2 },
   "policies": { "on_crash": "fail_stop" }
 }"#;
 
 /// What the plan shortens, for whoever watches.
-pub const NOTICE: &str = "the plan's timings until water are those of a site, but for 20 s of priming instead of \
-     180; shortened are the longest run (90 s), the run after the fire (30 s), refilling, draining and cooldown";
+pub const NOTICE: &str = "the plan's timings until water are those of a site, but for 30 s of priming instead of \
+     180; shortened are the longest run (90 s), the run after the fire (30 s), refilling, draining and cooldown; detections count from confidence 0.5, the shipped detector's, not 0.7";
 
 /// The plan as vigia and the pump program understand it.
 ///
