@@ -5,6 +5,8 @@
 mod broker;
 #[path = "support/control.rs"]
 mod control;
+#[path = "support/fire.rs"]
+mod fire;
 #[path = "support/instance.rs"]
 mod instance;
 #[path = "support/shared.rs"]
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use broker::wait_for;
 use control::Site;
+use fire::{Ears, OUTSIDE, Pump};
 use instance::{Instance, await_status};
 use serde_json::Value;
 use vigia_sim::{Camera, RtspServer};
@@ -42,7 +45,8 @@ fn every_line_of_the_document_does_what_it_says() {
     for name in &known {
         assert!(lines.iter().any(|(n, _)| n == name), "docs/mqtt.md shows no line for {name}");
     }
-    let Some(site) = Site::start() else { return };
+    let (Some(site), Some(pump)) = (Site::start(), Pump::start()) else { return };
+    let ears = Ears::open(&site);
     let server = RtspServer::start().expect("server");
     for room in ["/live/0", "/live/2", "/live/2b", "/live/8"] {
         server.add(room, Camera::pattern(160, 120, 15)).expect("mount");
@@ -51,13 +55,16 @@ fn every_line_of_the_document_does_what_it_says() {
     control::two_models(folder.path());
     let text = format!(
         "instance_id: pasted\nmqtt: {{ host: 127.0.0.1, port: {} }}\nmetrics: {{ interval_s: 0 }}\nstream_server: \"{}\"\n\
-         streams:\n  - {{ source_id: 0 }}\n  - {{ source_id: 2 }}\n",
+         control: {{ journal: {} }}\nstreams:\n  - {{ source_id: 0 }}\n  - {{ source_id: 2 }}\n{OUTSIDE}{}",
         site.broker.port,
-        server.url("/live")
+        server.url("/live"),
+        folder.path().join("journal.db").display(),
+        pump.section("unsigned")
     );
     let options = ["--enable-control", "--model", "lookout-n"];
     let mut vigia = Instance::with_site(folder.path(), &text, &options, &[]);
     await_status(&site.witness, "nvr/control/status/pasted", "running");
+    ears.wait("gpio/status", "at rest", |v| v["state"] == "IDLE");
     site.await_detections(0, 2);
     site.await_detections(2, 2);
     for (name, line) in lines {

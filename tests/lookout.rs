@@ -17,7 +17,7 @@ const ID: &str = "lookout-n";
 /// Scenes of six frames.
 const SCENES: usize = 20;
 const FIRES: usize = 10;
-const FRIENDS: usize = 3;
+const FRIENDS: usize = 6;
 const FRIENDS_SECONDS: u8 = 30;
 
 /// Average precision of fire, smoke, person and vehicle: somewhat below what `BENCH=model` says of
