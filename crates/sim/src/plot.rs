@@ -53,7 +53,7 @@ pub fn svg(title: &str, samples: &[Sample]) -> String {
     };
     picture.states(samples);
     picture.steps("cameras that see it", FIRE, samples, |s| s.seeing);
-    picture.steps("cameras that vote", VOTE, samples, |s| s.votes);
+    picture.steps("objects that vote", VOTE, samples, |s| s.votes);
     for output in Output::ALL {
         if samples.iter().any(|s| s.relays.is_on(output)) {
             picture.bars(output.name(), RELAY, samples, |s| s.relays.is_on(output));
