@@ -23,8 +23,10 @@ const LOWER_LEN_MAX: usize = 48;
 /// Bytes in flight above which detections and telemetry wait, so that little of what a
 /// stalled broker will never read is lost with the link.
 const BYTES_MAX: usize = 32 * 1024;
-/// A probe is due behind this many unproven QoS 0 messages, or when the first has waited.
+/// A probe is due behind this many unproven QoS 0 messages or bytes of them, or when the first has
+/// waited. Large messages fill the window by their bytes long before they are many.
 const PROBE_AFTER_LEN: usize = 16;
+const PROBE_AFTER_BYTES: usize = BYTES_MAX / 4;
 const PROBE_AFTER: Duration = Duration::from_millis(500);
 
 /// What will prove delivery.
@@ -161,10 +163,10 @@ impl Window {
             return idle_every;
         }
         let mut unproven = self.items.iter().filter(|i| matches!(i.proof, Proof::Probe));
+        let (len, bytes) = unproven.clone().fold((0, 0), |(len, bytes), i| (len + 1, bytes + i.len));
+        let few = len < PROBE_AFTER_LEN && bytes < PROBE_AFTER_BYTES;
         match unproven.next() {
-            Some(first) if !hurry && unproven.count() + 1 < PROBE_AFTER_LEN => {
-                PROBE_AFTER.saturating_sub(now.since(first.since))
-            }
+            Some(first) if !hurry && few => PROBE_AFTER.saturating_sub(now.since(first.since)),
             Some(_) => Duration::ZERO,
             None if self.items.is_empty() => idle_every.saturating_sub(now.since(self.proven_at)),
             None => idle_every,
