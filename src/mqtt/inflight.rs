@@ -192,3 +192,38 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Qos;
+    use super::super::class::Class;
+    use super::*;
+
+    fn detection(len: usize) -> Entry {
+        Entry {
+            class: Class::Detection { source_id: 0, frame_id: 1 },
+            place: 0,
+            topic: Arc::from("nvr/detections/0"),
+            payload: vec![b' '; len],
+            qos: Qos::AtMostOnce,
+            retain: false,
+        }
+    }
+
+    /// Detections with many boxes once came in bursts, half a second apart.
+    #[test]
+    fn what_closes_the_window_has_a_probe_due_behind_it() {
+        for (len, bytes) in [(1, 300), (15, 300), (16, 300), (2, 3_000), (3, 3_000), (8, 4_096), (1, 60_000)]
+        {
+            let mut window = Window::new(usize::from(u16::MAX), Instant(0));
+            (0..len).for_each(|_| window.admit(detection(bytes), None, Instant(0)));
+            let due_in = window.probe_due_in(Instant(0), Duration::from_secs(10), false);
+            let much = len >= PROBE_AFTER_LEN || len * bytes >= PROBE_AFTER_BYTES;
+            let want = if much { Duration::ZERO } else { PROBE_AFTER };
+            assert_eq!(due_in, want, "{len} messages of {bytes} bytes");
+            assert!(!window.urgent_only() || due_in.is_zero(), "{len} of {bytes} wait for nothing");
+        }
+    }
+}

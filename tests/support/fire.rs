@@ -147,9 +147,8 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// `None`, said aloud, where it was not built.
-    pub fn start() -> Option<Self> {
-        let program = program()?;
+    pub fn start() -> Self {
+        let program = program();
         let folder = shared::folder();
         let pump = |folder: &Path| folder.join("pump.yaml");
         std::fs::write(pump(folder.path()), format!("pump:{PLAN}")).expect("ours");
@@ -157,7 +156,7 @@ impl Pump {
         let made = Command::new(&program).args(["commission", "--state"]).arg(&state).status();
         assert!(made.expect("it runs").success());
         let child = run(&program, folder.path());
-        Some(Self { child, folder })
+        Self { child, folder }
     }
 
     pub fn kill(&mut self) {
@@ -166,7 +165,7 @@ impl Pump {
     }
 
     pub fn again(&mut self) {
-        self.child = run(&program().expect("it was there"), self.folder.path());
+        self.child = run(&program(), self.folder.path());
     }
 
     /// The sections of the site file that make vigia speak to it.
@@ -183,13 +182,11 @@ impl Drop for Pump {
     }
 }
 
-fn program() -> Option<PathBuf> {
+/// Built by `make test`, and by nothing that builds this package alone.
+fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_vigia")).with_file_name("vigia-pump");
-    if !program.exists() {
-        println!("SKIPPED: {} was not built: cargo build -p vigia-pump", program.display());
-        return None;
-    }
-    Some(program)
+    assert!(program.exists(), "{} is missing: cargo build -p vigia-pump", program.display());
+    program
 }
 
 fn run(program: &Path, folder: &Path) -> Child {
