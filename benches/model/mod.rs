@@ -1,6 +1,6 @@
 //! BENCH=model: how good the shipped model is, on scenes and clips that it was not trained with.
 //!
-//! SHARE=0.1 looks at a tenth. MODEL and MODELS_DIR choose another model. Everything runs in two
+//! SHARE=0.1 looks at a tenth. STEPS=frames,fires,friends,clips chooses some. MODEL and MODELS_DIR choose another model. Everything runs in two
 //! threads with an engine of one thread each.
 
 #[path = "../../tests/support/lookout.rs"]
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lookout::{FalseAlarms, LOOK_EVERY, Model, SURE, Tallies};
+use lookout::{FIRES as FIRST_FIRE, FRIENDS as FIRST_FRIEND, FalseAlarms, LOOK_EVERY, Model, SURE, Tallies};
 use serde_json::{Value, json};
 use vigia::bench::median;
 use vigia::clock;
@@ -30,6 +30,7 @@ const FIRES: usize = 300;
 /// Two cameras, a minute each: 24 camera-hours.
 const FRIENDS: usize = 720;
 const FRIENDS_SECONDS: u8 = 60;
+const STEPS: &str = "frames,fires,friends,clips";
 const THREADS: usize = 2;
 /// Every so manieth frame of a clip.
 const CLIP_EVERY: &str = "5";
@@ -41,13 +42,17 @@ pub fn model(shared: &Path) -> Value {
     let id = variable("MODEL", "lookout-n");
     let share = variable("SHARE", "1").parse::<f64>().expect("SHARE is a number");
     let model = Model { folder: &folder, id: &id };
-    json!({
-        "model": id, "share": share,
-        "held_out": held_out(model, part(SCENES, share)),
-        "fires": fires(model, part(FIRES, share)),
-        "friends": friends(model, part(FRIENDS, share)),
-        "clips": CLIPS.map(|clip| self::clip(model, shared, clip)).to_vec(),
-    })
+    let mut report = json!({ "model": id, "share": share });
+    for step in variable("STEPS", STEPS).split(',') {
+        report[step] = match step {
+            "frames" => frames(model, part(SCENES, share)),
+            "fires" => fires(model, part(FIRES, share)),
+            "friends" => friends(model, part(FRIENDS, share)),
+            "clips" => json!(CLIPS.map(|clip| self::clip(model, shared, clip))),
+            other => panic!("STEPS={other}: expected are some of {STEPS}"),
+        };
+    }
+    report
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few hundred")]
@@ -60,12 +65,12 @@ fn all<W: FnMut(usize) -> T, T: Send>(
     what: &str,
     jobs: usize,
     hire: impl Fn() -> W + Sync,
-    mut done: impl FnMut(T),
+    mut done: impl FnMut(usize, T),
 ) -> f64 {
     let start = clock::now();
     let (mut count, mut next) = (0, Duration::ZERO);
-    let Ok(()) = crew::each(jobs, THREADS, hire, |_, result| {
-        done(result);
+    let Ok(()) = crew::each(jobs, THREADS, hire, |job, result| {
+        done(job, result);
         count += 1;
         let spent = clock::now().since(start);
         if spent >= next || count == jobs {
@@ -78,9 +83,9 @@ fn all<W: FnMut(usize) -> T, T: Send>(
     clock::now().since(start).as_secs_f64()
 }
 
-fn held_out(model: Model, scenes: usize) -> Value {
+fn frames(model: Model, scenes: usize) -> Value {
     let mut tallies = Tallies::default();
-    let join = |more: Tallies| tallies.iter_mut().zip(more).for_each(|(sum, more)| sum.join(more));
+    let join = |_, more: Tallies| tallies.iter_mut().zip(more).for_each(|(sum, more)| sum.join(more));
     let seconds = all("frames", scenes, || model.frames(), join);
     let averages: Vec<_> = tallies.iter().filter_map(score::Tally::average_precision).collect();
     let classes = Class::ALL.into_iter().zip(&tallies).map(|(class, tally)| {
@@ -99,24 +104,43 @@ fn held_out(model: Model, scenes: usize) -> Value {
 }
 
 fn fires(model: Model, scenes: usize) -> Value {
-    let mut delays = Vec::new();
-    let seconds = all("fires", scenes, || model.fire(), |delay| delays.extend(delay));
-    let found: Vec<_> = delays.iter().copied().filter(|d| d.is_finite()).collect();
+    let (mut found, mut missed) = (Vec::new(), Vec::new());
+    let seconds = all(
+        "fires",
+        scenes,
+        || model.fire(),
+        |job, delay| match delay {
+            Some(delay) if delay.is_finite() => found.push(delay),
+            Some(_) => missed.push(FIRST_FIRE + job as u64),
+            None => {}
+        },
+    );
+    let large_enough = found.len() + missed.len();
     json!({
-        "scenes": scenes, "large_enough": delays.len(), "found_in_3_s": found.len(),
-        "share": found.len() as f64 / delays.len() as f64,
+        "scenes": scenes, "large_enough": large_enough, "found_in_3_s": found.len(),
+        "share": found.len() as f64 / large_enough as f64, "seeds_missed": missed,
         "median_delay_s": median(found.into_iter().map(f64::from)), "seconds": seconds,
     })
 }
 
 fn friends(model: Model, scenes: usize) -> Value {
-    let mut alarms = FalseAlarms::default();
-    let seconds = all("friends", scenes, || model.friends(FRIENDS_SECONDS), |more| alarms.join(more));
+    let (mut alarms, mut misled) = (FalseAlarms::default(), BTreeMap::new());
+    let seconds = all(
+        "friends",
+        scenes,
+        || model.friends(FRIENDS_SECONDS),
+        |job, more| {
+            alarms.join(more);
+            if more.fire > 0 {
+                misled.insert((FIRST_FRIEND + job as u64).to_string(), more.fire);
+            }
+        },
+    );
     let FalseAlarms { frames, fire, smoke, scenes_agreed_fire, scenes_agreed_smoke } = alarms;
     let share = |of: usize| of as f64 / frames as f64;
     json!({
         "scenes": scenes, "frames": frames, "camera_hours": (frames * LOOK_EVERY) as f64 / 3600.0, "seconds": seconds,
-        "fire_frames": fire, "fire_share": share(fire), "scenes_both_cameras_fire": scenes_agreed_fire,
+        "fire_frames": fire, "fire_share": share(fire), "seeds_with_fire_frames": misled, "scenes_both_cameras_fire": scenes_agreed_fire,
         "smoke_frames": smoke, "smoke_share": share(smoke), "scenes_both_cameras_smoke": scenes_agreed_smoke,
     })
 }

@@ -20,6 +20,7 @@ fire:
   growth_span_s: 1
   window_s: 10
   camera_timeout_s: 10
+  heartbeat_s: 1
 ";
 
 /// A plan that is over soon.

@@ -19,6 +19,9 @@ use super::score::{Bbox, Tally, area, iou};
 
 /// Seeds from here on were never trained with, at whatever place.
 pub const UNSEEN: u64 = 9_000_000_000;
+/// The first scene of [`Model::fire`] and of [`Model::friends`]; the others follow.
+pub const FIRES: u64 = UNSEEN + 1_000_000;
+pub const FRIENDS: u64 = UNSEEN + 2_000_000;
 /// What the cameras here give.
 pub const SIZE: (u32, u32) = (640, 360);
 /// From this confidence on, vigia reports a detection if nobody says otherwise.
@@ -148,7 +151,7 @@ impl<'a> Model<'a> {
     pub fn fire(self) -> impl FnMut(usize) -> Option<f32> + use<'a> {
         let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
         move |job| {
-            let scene = Arc::new(Scene::new(UNSEEN + 1_000_000 + job as u64, Split::HeldOut, Plot::Fire));
+            let scene = Arc::new(Scene::new(FIRES + job as u64, Split::HeldOut, Plot::Fire));
             let mut shot = scene.shot(0, SIZE);
             let mut since = None;
             for half in 0..120_u8 {
@@ -180,7 +183,7 @@ impl<'a> Model<'a> {
         let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
         move |job| {
             let split = if job % 2 == 0 { Split::HeldOut } else { Split::Training };
-            let scene = Arc::new(Scene::new(UNSEEN + 2_000_000 + job as u64, split, Plot::Friends));
+            let scene = Arc::new(Scene::new(FRIENDS + job as u64, split, Plot::Friends));
             let mut alarms = FalseAlarms::default();
             let mut seen = [(); Scene::CAMERAS].map(|()| [Vec::new(), Vec::new()]);
             for (camera, seen) in seen.iter_mut().enumerate() {

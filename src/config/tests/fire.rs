@@ -66,6 +66,10 @@ fn each_mistake_has_its_sentence() {
         ("pump: { socket: pump.sock }\n", "pump.socket: must be an absolute path"),
         ("pump: { sockets: x }\n", "unknown key: did you mean `socket`?"),
         ("pump: { preset: wildfire_engine, timings: { crank_s: 90 } }\n", "pump.timings.crank_s"),
+        (
+            "pump: { preset: wildfire_engine, timings: { fire_off_s: 40 }, policies: { on_crash: fail_stop } }\nfire: { heartbeat_s: 20 }\n",
+            "pump.timings.fire_off_s: must be longer than twice fire.heartbeat_s",
+        ),
     ] {
         let got = complaints(with(more));
         assert!(got.iter().any(|line| line.contains(phrase)), "{more}: {got:#?}");

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::super::rules::{self, Wrong};
 use super::super::{Pump, Stream, UNSIGNED, limits, raw};
@@ -74,13 +75,27 @@ pub(super) fn pump(all: &raw::Config, faults: &mut Faults) -> Option<Option<Pump
         }
     }
     let plan = raw.plan();
-    if let Some(Err(found)) = plan.as_ref().map(parse) {
-        for wrong in found {
-            let says = format!("is {}: {}", wrong.value, wrong.should);
-            faults.add(&format!("pump.{}", wrong.path), Wrong::Plan { says });
+    match plan.as_ref().map(parse) {
+        Some(Ok(parsed)) => outlasts(all, parsed.plan.fire_off(), faults),
+        Some(Err(found)) => {
+            for wrong in found {
+                let says = format!("is {}: {}", wrong.value, wrong.should);
+                faults.add(&format!("pump.{}", wrong.path), Wrong::Plan { says });
+            }
         }
+        None => {}
     }
     Some(Some(Pump { socket: socket?, orders_from: raw.orders_from.clone(), plan }))
+}
+
+/// C12: a burning fire is told every `fire.heartbeat_s`; the pump must outlast that one is lost.
+fn outlasts(all: &raw::Config, fire_off: Option<Duration>, faults: &mut Faults) {
+    let (Some(fire), Some(fire_off)) = (&all.fire, fire_off) else { return };
+    if fire_off.as_secs_f64() <= 2.0 * fire.heartbeat_s {
+        let wrong =
+            Wrong::Conflict("must be longer than twice fire.heartbeat_s, or the pump stops while it burns");
+        faults.clash("pump.timings.fire_off_s", "fire.heartbeat_s", wrong);
+    }
 }
 
 fn socket(got: &str) -> Result<String, Wrong> {

@@ -183,6 +183,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The pump stops when nothing has said for so long that it burns; none without a pump.
+    #[must_use]
+    pub fn fire_off(&self) -> Option<Duration> {
+        self.pump.as_ref().map(|pump| pump.limits.fire_off)
+    }
+
     #[must_use]
     pub const fn has_output(&self, output: Output) -> bool {
         self.outputs.is_on(output)
