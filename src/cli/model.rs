@@ -134,7 +134,9 @@ fn examined(file: &Path, wishes: Option<&str>) -> Result<Value, Failure> {
         return serde_json::from_slice(&output.stdout).map_err(Failure::failed);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    match (output.status.code(), said.trim().strip_prefix("vigia: ")) {
+    // An engine may have said something of its own before.
+    let sentence = said.lines().rev().find_map(|line| line.strip_prefix("vigia: "));
+    match (output.status.code(), sentence) {
         (Some(1), Some(sentence)) => Err(Failure::Failed(sentence.to_owned())),
         (Some(2), Some(sentence)) => Err(Failure::Usage(sentence.to_owned())),
         _ => Err(Failure::Usage(format!("{} can't be used: {}", file.display(), fate(output.status)))),

@@ -18,6 +18,8 @@ pub use record::{LEDGER_BYTES, LedgerError};
 
 /// Six starts an hour are all there can be.
 pub(super) const STARTS_LEN: usize = 6;
+/// Orders whose ids are known.
+pub(super) const RECENT_LEN: usize = 16;
 
 /// The persisted part of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,6 +40,8 @@ pub struct Ledger {
     pub(super) stopped: bool,
     /// Uptime since the last weekly test.
     pub(super) since_test: Duration,
+    /// Ids of orders that were looked at lately, newest first; 0 is none (I18).
+    pub(super) recent: [u64; RECENT_LEN],
 }
 
 impl Ledger {

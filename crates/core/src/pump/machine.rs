@@ -10,8 +10,7 @@ use super::outputs::{Output, RelayImage};
 use super::plan::{Drive, Plan, Pump};
 use super::sensors::{Seen, Sensor, SensorImage, Sensors};
 use super::state::{
-    Fault, Phase, Purpose, RECENT_LEN, Source, Standby, State, StateName, StopReason, Tap, Valve, Watches,
-    relays,
+    Fault, Phase, Purpose, Source, Standby, State, StateName, StopReason, Tap, Valve, Watches, relays,
 };
 use crate::time::Instant;
 
@@ -117,7 +116,6 @@ impl Machine {
             off_until: None,
             disarmed_until: None,
             waiting: None,
-            recent: [0; RECENT_LEN],
             checkpoint_at: None,
             health_at: plan.health.map(|every| now.after(every)),
             leaving: false,

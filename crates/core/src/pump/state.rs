@@ -174,9 +174,6 @@ pub(super) struct Waiting {
     pub until: Instant,
 }
 
-/// Ids of orders carried out lately, newest first.
-pub(super) const RECENT_LEN: usize = 16;
-
 /// All of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State {
@@ -194,7 +191,6 @@ pub(super) struct State {
     pub off_until: Option<Instant>,
     pub disarmed_until: Option<Instant>,
     pub waiting: Option<Waiting>,
-    pub recent: [u64; RECENT_LEN],
     pub checkpoint_at: Option<Instant>,
     pub health_at: Option<Instant>,
     pub leaving: bool,

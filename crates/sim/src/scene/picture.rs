@@ -185,6 +185,11 @@ impl Extent {
             .then(|| [edge(self.low.0), edge(self.low.1), edge(self.high.0 + 1), edge(self.high.1 + 1)])
     }
 
+    /// The share of the box that was added; more than 1 where parts overlap.
+    pub fn fill(&self) -> f32 {
+        self.bbox().map_or(0.0, |[x1, y1, x2, y2]| self.pixels as f32 / ((x2 - x1) * (y2 - y1)))
+    }
+
     pub fn join(&mut self, other: &Self) {
         self.low = (self.low.0.min(other.low.0), self.low.1.min(other.low.1));
         self.high = (self.high.0.max(other.high.0), self.high.1.max(other.high.1));

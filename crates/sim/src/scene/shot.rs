@@ -47,6 +47,8 @@ const CONTRAST_MIN: f32 = 0.035;
 const CLEAR_MIN: f32 = 0.35;
 /// Flames are where they change the brightness by this much, of white.
 const FLAME_LEAST: f32 = 0.12;
+/// Flames in less than this share of their box are behind something: a glow left and right of a car.
+const FLAMES_MIN: f32 = 0.25;
 /// Smoke that changes its pixels by less than this on average is a haze that isn't asked for.
 const HAZE_MAX: f32 = 0.10;
 
@@ -154,7 +156,10 @@ impl Shot {
         }
         if label {
             for (class, seen) in merged(found) {
-                let plain = class == Class::Fire || seen.change > HAZE_MAX * seen.pixels as f32;
+                let plain = match class {
+                    Class::Fire => seen.fill() > FLAMES_MIN,
+                    _ => seen.change > HAZE_MAX * seen.pixels as f32,
+                };
                 self.put(class, seen, plain && seen.pixels >= 12);
             }
         }

@@ -5,13 +5,14 @@ use core::time::Duration;
 use thiserror::Error;
 
 use super::budget::{Budget, PIECES_LEN, Piece};
-use super::{Ledger, fault_bytes, fault_of};
+use super::{Ledger, RECENT_LEN, fault_bytes, fault_of};
 use crate::time::Instant;
 
 /// How long a record is.
-pub const LEDGER_BYTES: usize = 4 + 2 + 2 + 8 + 8 + 4 + 8 + 8 + 6 * 4 + 2 * PIECES_LEN * 12 + 4;
+pub const LEDGER_BYTES: usize =
+    4 + 2 + 2 + 8 + 8 + 4 + 8 + 8 + 6 * 4 + RECENT_LEN * 8 + 2 * PIECES_LEN * 12 + 4;
 const MAGIC: [u8; 4] = *b"vgpl";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const STOPPED: u8 = 1;
 const ENGINE_ON: u8 = 2;
 const NO_RUN: u64 = u64::MAX;
@@ -49,6 +50,9 @@ impl Ledger {
         to.put(&fault_bytes(self.fault));
         for start in self.starts {
             to.put(&start.map_or(0, |until| ms32(until.since(now))).to_le_bytes());
+        }
+        for id in self.recent {
+            to.put(&id.to_le_bytes());
         }
         for piece in self.cranking.pieces.iter().chain(&self.refilling.pieces) {
             to.put(&ms32(piece.amount).to_le_bytes());
@@ -100,6 +104,9 @@ impl Ledger {
         for slot in &mut ledger.starts {
             let left = u32::from_le_bytes(from.take()?);
             *slot = (left > 0).then(|| now.after(Duration::from_millis(u64::from(left))));
+        }
+        for id in &mut ledger.recent {
+            *id = u64::from_le_bytes(from.take()?);
         }
         ledger.cranking = from.budget(now)?;
         ledger.refilling = from.budget(now)?;

@@ -33,13 +33,15 @@ impl Machine {
         }
         if command.id != 0 {
             // Stopping twice is no harm, and must not be argued with.
-            if self.state.recent.contains(&command.id) && command.order != Order::EmergencyStop {
+            let recent = &mut self.state.ledger.recent;
+            if recent.contains(&command.id) && command.order != Order::EmergencyStop {
                 return Err(Refusal::Duplicate);
             }
-            self.state.recent.rotate_right(1);
-            if let Some(newest) = self.state.recent.first_mut() {
+            recent.rotate_right(1);
+            if let Some(newest) = recent.first_mut() {
                 *newest = command.id;
             }
+            self.events.persist();
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::super::ledger::{Budget, STARTS_LEN};
 use super::super::{
-    Event, Fault, LEDGER_BYTES, Ledger, LedgerError, Order, Output as O, Refusal, Restored, StateName as S,
+    Command, Event, Fault, Input, LEDGER_BYTES, Ledger, LedgerError, Order, Output as O, Refusal, Restored,
+    Role, StateName as S,
 };
 use super::rig::{Rig, engine_plan, plan};
 use crate::time::Instant;
@@ -39,6 +40,7 @@ fn ledger() -> impl Strategy<Value = Ledger> {
             ledger.stopped = stopped;
             ledger.engine_on = engine_on;
             ledger.since_test = owed;
+            ledger.recent = [u64::from(runs); 16];
             ledger
         })
 }
@@ -57,6 +59,7 @@ proptest! {
         prop_assert_eq!(read.refill_owed, ledger.refill_owed);
         prop_assert_eq!(read.fault, ledger.fault);
         prop_assert_eq!(read.starts, ledger.starts);
+        prop_assert_eq!(read.recent, ledger.recent);
         prop_assert!(read.refilling.spent() >= ledger.refilling.spent());
     }
 
@@ -100,6 +103,23 @@ fn a_lost_ledger_owes_a_tank_and_a_reset_ends_the_trouble() {
     rig.order(Order::Reset).expect("seen");
     rig.run(1.0);
     assert!(!rig.machine.panel().is_active(super::super::Condition::LedgerLost));
+}
+
+/// I18: an id counts once, whatever happens between the two.
+#[test]
+fn an_order_counts_once_over_a_power_cut() {
+    let raw = engine_plan(|_| {});
+    let mut rig = Rig::new(&raw);
+    let start = Command { id: 7, order: Order::Start, role: Role::Arm, age: Duration::ZERO, retained: false };
+    rig.input(Input::Command(start));
+    assert_eq!(rig.state(), S::Priming);
+    let mut after = rig.power_cut(plan(&raw));
+    after.boot();
+    after.input(Input::Command(start));
+    let twice = Event::CommandRefused { id: 7, order: Order::Start, why: Refusal::Duplicate };
+    assert!(after.heard(&twice));
+    after.input(Input::Command(Command { id: 8, ..start }));
+    assert_ne!(after.state(), S::Idle);
 }
 
 #[test]
