@@ -225,6 +225,34 @@ fn a_gap_between_cycles_is_told() {
     assert!(late.panel.active.has(vigia_core::pump::Condition::CycleLate));
 }
 
+/// After a gap that the site rides through, the watchdog relay comes back and with it what it fed:
+/// a relay that does not come is no reason to let it go, only one that does not leave.
+#[test]
+fn a_run_that_rides_through_a_gap_gets_its_relays_back() {
+    let site = SITE.replace("fail_stop", "fail_run").replace("fire_off_s: 1\n", "fire_off_s: 50\n");
+    let place = Place::with(&site);
+    let pump = place.start();
+    let (mut client, _) = pump.greet();
+    client.state(StateName::Idle);
+    assert_eq!(client.demand(7), DemandOutcome::Accepted);
+    let both = |image: RelayImage| image.is_on(Output::Run) && image.is_on(Output::RefillValve);
+    let before =
+        client.status("a run with its refill", |s| s.now.state == StateName::Running && both(s.read_back));
+    pump.signal(Signal::STOP);
+    // Longer than the watchdog relay of starter and refill holds, shorter than that of the ignition.
+    std::thread::park_timeout(Duration::from_millis(800));
+    pump.signal(Signal::CONT);
+    let gap = |body: &FromPump| match body {
+        FromPump::Event(numbered) => matches!(numbered.event, Event::CycleLate { .. }).then_some(()),
+        _ => None,
+    };
+    client.until("a late cycle", gap);
+    let long_after = before.cycles + 100;
+    let after = client.status("seconds later", |s| s.cycles > long_after);
+    assert!(after.watchdog_fed && after.now.state == StateName::Running, "{after:?}");
+    assert!(both(after.read_back), "{after:?}");
+}
+
 /// The service manager hears of complete cycles, and of nothing before them.
 #[test]
 fn the_service_manager_is_told() {

@@ -1,11 +1,15 @@
 //! A plant inside of this program, driven by the real clock.
 
+use std::time::Duration;
+
 use vigia_core::pump::{Plan, RelayImage, SensorImage};
 use vigia_core::time::Instant;
 use vigia_sim::plant::{Button, Plant, PlantConfig};
 
 use super::drill::{Drill, Trouble};
 
+/// The heartbeat line toggles for so long after a cycle, and then stands still.
+const BEATS_FOR: Duration = Duration::from_millis(150);
 /// Drills of one start.
 const DRILLS_LEN_MAX: usize = 32;
 
@@ -15,6 +19,8 @@ pub struct Simulated {
     /// By their time, soonest first.
     drills: Vec<(Instant, Trouble)>,
     done: usize,
+    /// The last cycle that let the heartbeat go on.
+    beat: Option<Instant>,
 }
 
 impl Simulated {
@@ -23,7 +29,7 @@ impl Simulated {
         let mut drills: Vec<_> =
             drills.iter().take(DRILLS_LEN_MAX).map(|d| (now.after(d.after), d.trouble)).collect();
         drills.sort_by_key(|(at, _)| *at);
-        Self { plant: Plant::new(PlantConfig::of(plan), SEED), drills, done: 0 }
+        Self { plant: Plant::new(PlantConfig::of(plan), SEED), drills, done: 0, beat: None }
     }
 
     pub fn sensors(&mut self, now: Instant) -> SensorImage {
@@ -39,6 +45,10 @@ impl Simulated {
             }
             self.done += 1;
         }
+        // A program that does not get its turn feeds no watchdog relay.
+        if let Some(beat) = self.beat.take_if(|beat| now.since(*beat) > BEATS_FOR) {
+            self.plant.heartbeat(beat.after(BEATS_FOR), false);
+        }
         self.plant.pass(now);
         self.plant.sensors()
     }
@@ -53,6 +63,7 @@ impl Simulated {
     }
 
     pub fn heartbeat(&mut self, now: Instant, beats: bool) {
+        self.beat = beats.then_some(now);
         self.plant.heartbeat(now, beats);
     }
 }
