@@ -29,9 +29,12 @@ check: setup
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-# Figures, as JSON at the end. Ratios within one run: the machine may be noisy.
+# Figures, as JSON at the end. Ratios within one run: the machine may be noisy. BENCH, STEPS and SHARE choose,
+# as benches/world.rs says: BENCH=fire SHARE=0.1.
 bench: setup
 	cargo build --quiet --release -p vigia-sim
+	@# By itself, so that it is built without the world of the line above.
+	cargo build --quiet --release -p vigia-pump
 	cargo bench --bench world
 
 # Each fuzz target for SECONDS (default 30).

@@ -1,13 +1,14 @@
 //! `make bench`: this machine against a world of cameras, with a real broker. JSON at the end.
 //!
-//! BENCH=path,cameras,latency,drops,model,control chooses parts; BENCH_SECONDS is how long the cameras
-//! run (60), BENCH_DROPS how many connections are broken (10000), SHARE how much of what there is
-//! `model` and `control` do (1). Only these two work without the clips and models in ../shared.
+//! BENCH=path,cameras,latency,drops,model,control,fire chooses parts; BENCH_SECONDS is how long the
+//! cameras run (60), BENCH_DROPS how many connections are broken (10000), SHARE how much of what there is
+//! `model`, `control` and `fire` do (1). Only these three work without the clips and models in ../shared.
 
 #[path = "../tests/support/broker.rs"]
 #[allow(dead_code, reason = "shared with the tests of the link")]
 mod broker;
 mod control;
+mod fire;
 mod model;
 
 use std::path::{Path, PathBuf};
@@ -51,7 +52,10 @@ fn main() {
             "drops" => drops(models.path()),
             "model" => model::model(&shared),
             "control" => control::control(&shared),
-            other => panic!("BENCH={other}: path, cameras, latency, drops, model or control is expected"),
+            "fire" => fire::fire(),
+            other => {
+                panic!("BENCH={other}: path, cameras, latency, drops, model, control or fire is expected")
+            }
         };
         eprintln!("{value:#}");
         all.insert(part.into(), value);
@@ -61,7 +65,7 @@ fn main() {
 
 /// Whether a part needs clips and models of others.
 fn is_foreign(part: &str) -> bool {
-    !matches!(part, "model" | "control")
+    !matches!(part, "model" | "control" | "fire")
 }
 
 /// Takes in the models of others that the parts run.

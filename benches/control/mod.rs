@@ -12,7 +12,7 @@ mod packets;
 mod pauses;
 mod record;
 mod site;
-mod spread;
+pub mod spread;
 mod storm;
 mod streams;
 mod swaps;

@@ -169,10 +169,17 @@ impl Pump {
         self.child = run(&program(), self.folder.path());
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("ours").is_none()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("run/pump.sock")
+    }
+
     /// The sections of the site file that make vigia speak to it.
     pub fn section(&self, orders_from: &str) -> String {
-        let socket = self.folder.path().join("run/pump.sock");
-        format!("pump:\n  socket: {}\n  orders_from: [{orders_from}]{PLAN}", socket.display())
+        format!("pump:\n  socket: {}\n  orders_from: [{orders_from}]{PLAN}", self.socket().display())
     }
 }
 

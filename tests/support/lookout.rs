@@ -26,6 +26,8 @@ pub const FRIENDS: u64 = UNSEEN + 2_000_000;
 pub const SIZE: (u32, u32) = (640, 360);
 /// From this confidence on, vigia reports a detection if nobody says otherwise.
 pub const SURE: f32 = 0.5;
+/// From here on a confidence tells how near a false fire came, or a fire that was missed.
+const NEARLY: f32 = 0.2;
 /// Average precision asks for nearly everything.
 const ANY: f32 = 0.001;
 
@@ -146,14 +148,14 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// A worker that watches one held-out fire. It answers how many seconds after the fire was large
-    /// enough it was found: infinite if it was not in time, none if it never was large enough.
-    pub fn fire(self) -> impl FnMut(usize) -> Option<f32> + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
+    /// A worker that watches one held-out fire; none if it never was large enough.
+    pub fn fire(self) -> impl FnMut(usize) -> Option<FireFound> + use<'a> {
+        let mut watcher = Watcher::open(self.folder, self.id, NEARLY, SIZE);
         move |job| {
             let scene = Arc::new(Scene::new(FIRES + job as u64, Split::HeldOut, Plot::Fire));
             let mut shot = scene.shot(0, SIZE);
             let mut since = None;
+            let mut told = FireFound { late: f32::INFINITY, best: 0.0 };
             for half in 0..120_u8 {
                 let t = f32::from(half) * 0.5;
                 let frame = shot.frame(t);
@@ -164,12 +166,15 @@ impl<'a> Model<'a> {
                 }
                 let late = t - *since.get_or_insert(t);
                 if late > FIRE_WITHIN {
-                    return Some(f32::INFINITY);
+                    return Some(told);
                 }
                 let touches =
                     |d: &Found| d.class == Class::Fire && fires().any(|f| iou(f, &d.bbox) > FIRE_TOUCH);
-                if watcher.look(&frame.rgb).iter().any(touches) {
-                    return Some(late);
+                let found = watcher.look(&frame.rgb);
+                let best = found.iter().filter(|d| touches(d)).map(|d| d.confidence);
+                told.best = best.fold(told.best, f32::max);
+                if told.best >= SURE {
+                    told.late = told.late.min(late);
                 }
             }
             // Never large enough, or the scene ended before its time was over.
@@ -180,7 +185,7 @@ impl<'a> Model<'a> {
     /// A worker that watches `seconds` of a scene without fire from both cameras, a frame every
     /// [`LOOK_EVERY`]. Every second scene is at a held-out place.
     pub fn friends(self, seconds: u8) -> impl FnMut(usize) -> FalseAlarms + use<'a> {
-        let mut watcher = Watcher::open(self.folder, self.id, SURE, SIZE);
+        let mut watcher = Watcher::open(self.folder, self.id, NEARLY, SIZE);
         move |job| {
             let split = if job % 2 == 0 { Split::HeldOut } else { Split::Training };
             let scene = Arc::new(Scene::new(FRIENDS + job as u64, split, Plot::Friends));
@@ -191,8 +196,10 @@ impl<'a> Model<'a> {
                 for second in (0..seconds).step_by(LOOK_EVERY) {
                     let found = watcher.look(&shot.frame(f32::from(second)).rgb);
                     alarms.frames += 1;
+                    let fires = found.iter().filter(|d| d.class == Class::Fire);
+                    alarms.nearly_fire.extend(fires.map(|d| d.confidence).reduce(f32::max));
                     for (class, seen) in [Class::Fire, Class::Smoke].iter().zip(seen.iter_mut()) {
-                        if found.iter().any(|d| d.class == *class) {
+                        if found.iter().any(|d| d.class == *class && d.confidence >= SURE) {
                             seen.push(usize::from(second));
                         }
                     }
@@ -208,13 +215,24 @@ impl<'a> Model<'a> {
     }
 }
 
+/// How a fire was found.
+#[derive(Debug, Clone, Copy)]
+pub struct FireFound {
+    /// Seconds from when it was large enough; infinite if it was not found in time.
+    pub late: f32,
+    /// The highest confidence within that time.
+    pub best: f32,
+}
+
 /// What was seen where nothing burns.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FalseAlarms {
     pub frames: usize,
     /// Frames with fire in them.
     pub fire: usize,
     pub smoke: usize,
+    /// The highest confidence of each frame with something like a fire.
+    pub nearly_fire: Vec<f32>,
     /// Scenes in which both cameras said fire at about the same time.
     pub scenes_agreed_fire: usize,
     pub scenes_agreed_smoke: usize,
@@ -225,6 +243,7 @@ impl FalseAlarms {
         self.frames += other.frames;
         self.fire += other.fire;
         self.smoke += other.smoke;
+        self.nearly_fire.extend(other.nearly_fire);
         self.scenes_agreed_fire += other.scenes_agreed_fire;
         self.scenes_agreed_smoke += other.scenes_agreed_smoke;
     }

@@ -1,0 +1,68 @@
+//! BENCH=fire: what deciding costs, how soon relays follow, a year at once, and what kills lose.
+//!
+//! SHARE=0.1 does a tenth of everything but `consensus`, which takes seconds. STEPS=consensus,relay,year,kills
+//! chooses steps. FIRE_SEED goes before the bench's own seed. Each step says what was asked for (`want`) and
+//! whether that was met.
+
+mod consensus;
+#[path = "../../tests/support/control.rs"]
+mod control;
+mod heard;
+#[path = "../../tests/support/instance.rs"]
+mod instance;
+mod kills;
+mod link;
+mod machine;
+#[path = "../../tests/support/fire.rs"]
+mod plant;
+mod relay;
+mod scene;
+#[path = "../../tests/support/shared.rs"]
+mod shared;
+mod year;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+// Where the helpers of the tests look for it.
+use crate::broker;
+
+/// Moments and choices are drawn from it, so that a run can be had again.
+const SEED: u64 = 11;
+
+const ORDERS: usize = 2_000;
+const MACHINE_STEPS: usize = 1_000_000;
+const DAYS: usize = 365;
+const KILLS: usize = 500;
+
+const STEPS: &str = "consensus,relay,year,kills";
+
+pub fn fire() -> Value {
+    let variable = |name, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
+    let share = variable("SHARE", "1").parse::<f64>().expect("SHARE is a number");
+    let seed = variable("FIRE_SEED", &SEED.to_string()).parse::<u64>().expect("FIRE_SEED is a number");
+    let mut all = Map::from_iter([("share".to_owned(), json!(share)), ("seed".to_owned(), json!(seed))]);
+    for step in variable("STEPS", STEPS).split(',') {
+        eprintln!("bench: fire: {step}");
+        let value = match step {
+            "consensus" => consensus::consensus(seed),
+            "relay" => relay::relay(seed, part(ORDERS, share), part(MACHINE_STEPS, share)),
+            "year" => year::year(seed, part(DAYS, share)),
+            "kills" => kills::kills(seed, part(KILLS, share)),
+            other => panic!("STEPS={other}: expected are some of {STEPS}"),
+        };
+        eprintln!("{value:#}");
+        all.insert(step.into(), value);
+    }
+    Value::Object(all)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some thousands")]
+fn part(of: usize, share: f64) -> usize {
+    ((of as f64 * share).round() as usize).max(1)
+}
+
+fn us(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e6
+}
