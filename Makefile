@@ -42,7 +42,7 @@ fuzz: setup
 	fuzz/run.sh $(or $(SECONDS),30)
 
 # The detector of the project, from rendering its training set to the checked ONNX files, in .cache/train.
-# An hour and a half on two cores, minutes on a GPU; goes on where it was interrupted.
+# Two hours on two cores, minutes on a GPU; goes on where it was interrupted.
 model: setup
 	@models/train/make.sh
 

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 cache=.cache/train
 out=${OUT:-$cache}
-images_train=${IMAGES:-12000}
+images_train=${IMAGES:-24000}
 images_val=${VAL_IMAGES:-2000}
 
 # The programs that the requirements pin. The folder is made anew when they change.
