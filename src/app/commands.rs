@@ -388,10 +388,14 @@ impl App {
         }
     }
 
-    /// `stop` is answered when everything has stopped and nothing can follow.
-    pub(super) fn answer_stop(&mut self) {
-        let Some(hand) = self.stopping.take() else { return };
-        self.finish(hand, Ok(()));
+    /// Whose command is cut off hears of it; `stop` is answered when nothing can follow.
+    pub(super) fn answer_last(&mut self) {
+        if let Some(hand) = self.in_hand.take() {
+            self.refuse(hand, interrupted());
+        }
+        if let Some(hand) = self.stopping.take() {
+            self.finish(hand, Ok(()));
+        }
         let until = clock::now().after(Duration::from_secs(1));
         while !self.waiting.is_empty()
             && let Ok((number, outcome)) = self.scribe.done.clone().recv_timeout(until.since(clock::now()))

@@ -304,7 +304,7 @@ impl App {
         } else {
             self.step(Input::Stop);
         }
-        self.answer_stop();
+        self.answer_last();
         let last = self.machine.status();
         self.step(Input::Leave);
         self.publish_status(Status::Disconnected, json!({ "reason": "shutdown", "last_status": last }));
