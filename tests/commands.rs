@@ -497,6 +497,19 @@ fn several_changes_are_one_or_none() {
     completed(&site.order("ping", json!({})));
     let config = site.pong("many")["config"].clone();
     assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(30.0), &json!([1, 2])));
+    // What is refused only when two changes are made already takes them back.
+    let undone = json!({ "atomic": true, "commands": [
+        { "command": "set_fps", "params": { "max_fps": 2 } },
+        { "command": "remove_stream", "params": { "source_id": 2 } },
+        { "command": "add_stream", "params": { "source_id": 3, "stream_uri": "rtsp://127.0.0.1:1/x" } },
+    ] });
+    let ack = site.order("batch_commands", undone);
+    refused(&ack, "rolled_back", "commands[2] (add_stream)");
+    assert_eq!(ack["effect"]["rolled_back"], true, "{ack:#}");
+    completed(&site.order("ping", json!({})));
+    let config = site.pong("many")["config"].clone();
+    assert_eq!((&config["max_fps"], &config["source_id_mapping"]), (&json!(30.0), &json!([1, 2])));
+    site.await_detections(2, 2);
     let loose = json!({ "commands": [
         { "command": "set_confidence", "params": { "confidence": 0.3 } },
         { "command": "remove_stream", "params": { "source_id": 9 } },
@@ -515,6 +528,13 @@ fn several_changes_are_one_or_none() {
     let report = instance::payloads(&site.witness, "nvr/control/status/metrics/many").remove(0);
     assert_eq!(report["latency_reports"][0]["source_id"], 1, "{report:#}");
     assert_eq!(report["sources_metadata"][0]["resolution"], "160x120");
+    let late = broker::Witness::start(site.broker.port, "late", "nvr/control/status/#").expect("broker");
+    wait_for("what is kept", Duration::from_secs(5), || late.count("nvr/control/status/many") > 0);
+    assert_eq!(late.count("nvr/control/status/metrics/many"), 0, "a report is of its moment");
+    let dead = "  - { source_id: 1, uri: \"rtsp://127.0.0.1:1/x\" }\n";
+    let _blind = site.running("blind", dead, "");
+    let nothing = site.ask(json!({ "command": "metrics", "target_instances": ["blind"] }));
+    refused(&nothing, "unavailable", "no frame was processed yet");
     completed(&site.order("health", json!({})));
     let health = instance::payloads(&site.witness, "nvr/control/status/many/health").remove(0);
     assert_eq!(health["status"], "healthy", "{health:#}");

@@ -173,7 +173,9 @@ fn metrics_come_at_their_interval_with_room_ids() {
     let witness = Witness::start(broker.port, "w", "nvr/status/metrics/#").expect("broker");
     let _vigia = Instance::with_site(models.path(), &site(broker.port, "m1", BALL), &[], &[]);
     let quiet = site(broker.port, "m0", BALL);
+    let states = Witness::start(broker.port, "s", "nvr/control/status/+").expect("broker");
     let _quiet = Instance::with_site(models.path(), &quiet, &["--metrics-interval", "0"], &[]);
+    await_status(&states, "nvr/control/status/m0", "running");
     let all = await_payloads(&witness, "nvr/status/metrics/m1", 4);
     let last = all.last().expect("metrics");
     assert_eq!(last["sources"][0]["source_id"], 3);
@@ -190,13 +192,18 @@ fn two_instances_share_a_broker_but_not_a_name() {
     let (Some(models), Some(broker)) = (models(), Broker::start("")) else { return };
     let witness = Witness::start(broker.port, "w", "nvr/detections/#").expect("broker");
     let start = |id| Instance::with_site(models.path(), &site(broker.port, id, BALL), &[], &[]);
-    let (_a, b) = (start("a"), start("b"));
+    let (a, b) = (start("a"), start("b"));
     let both = || {
         let ids: BTreeSet<_> =
             payloads(&witness, "nvr/detections/3").iter().map(|v| v["instance_id"].to_string()).collect();
         ids.len() == 2
     };
     wait_for("events of both", Duration::from_secs(60), both);
+    // Two that evict each other would be back every second.
+    await_payloads(&witness, "nvr/detections/3", 60);
+    for log in [a.log(), b.log()] {
+        assert_eq!(log.matches("| broker_connected |").count(), 1, "{log}");
+    }
     let c = start("b");
     wait_for("the sentence", Duration::from_secs(60), || {
         [b.log(), c.log()].iter().any(|l| l.contains("another client uses the id"))
