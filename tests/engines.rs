@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gst_video::{VideoFormat, VideoInfo};
@@ -476,7 +476,7 @@ fn a_new_model_that_fails_on_every_frame_goes_back_by_itself() {
     };
     let mut detector = Detector::new(*network(&old), &[stream(1)]).expect("the model is sound");
     let (orders, dropped) = (detector.orders(), detector.dropped());
-    let (latest, stop) = (Arc::new(Latest::default()), std::sync::atomic::AtomicBool::new(false));
+    let (latest, stop) = (Arc::new(Latest::default()), AtomicBool::new(false));
     let (told, results) = std::sync::mpsc::channel();
     let frames = latest.clone();
     let worker =
@@ -509,4 +509,48 @@ fn a_new_model_that_fails_on_every_frame_goes_back_by_itself() {
     assert_eq!(give(Order::Settle), 4);
     fail_ten_times();
     assert!(worker.join().expect("no panic").is_err());
+}
+
+/// Row 29, B-15: a stream that leaves while its frames are on their way leaves none of its results
+/// to another.
+#[test]
+fn a_stream_that_leaves_in_flight_takes_its_results_along() {
+    gst::init().expect("GStreamer is installed");
+    let model = taken_in(&[brightness()], [Some(64), Some(96)], &Wishes::default());
+    let luma = |id| if id == 3 { 40 } else { 200 };
+    let streams = [3, 7].map(|id| Stream { confidence: 0.1, ..stream(id) });
+    for engine in engines() {
+        for mode in [Mode::Latency, Mode::Throughput] {
+            let mut detector = detector(&model, open(&model, &engine, mode), &streams);
+            let orders = detector.orders();
+            let (latest, stop) = (Arc::new(Latest::default()), Arc::new(AtomicBool::new(false)));
+            let (told, results) = std::sync::mpsc::channel();
+            let (frames, ends) = (latest.clone(), stop.clone());
+            let worker = std::thread::spawn(move || {
+                detector.run(&frames, &ends, |d| told.send(kept(d)).expect("heard")).expect("it works");
+            });
+            let mut heard: Vec<Kept> = Vec::new();
+            for number in 1..=20 {
+                // Both are in flight when one of them goes.
+                for id in [3, 7] {
+                    latest.put(frame(id, number, FRAME, luma(id)));
+                }
+                if number == 10 {
+                    orders.give(Order::Remove(3)).expect("it works").expect("it can be done");
+                }
+                while heard.last().is_none_or(|last| (last.source_id, last.picture) != (7, number)) {
+                    heard.push(results.recv_timeout(Duration::from_secs(10)).expect("a result"));
+                }
+            }
+            stop.store(true, Ordering::Release);
+            worker.join().expect("no panic");
+            for one in &heard {
+                let want = confidence_of(luma(one.source_id));
+                let is_its_own = one.found.len() == 1 && (one.found[0].confidence - want).abs() < 0.005;
+                assert!(is_its_own, "{engine:?} {mode:?}: {want} {one:?}");
+            }
+            let count = |id| heard.iter().filter(|one| one.source_id == id).count();
+            assert!(count(7) == 20 && (1..=10).contains(&count(3)), "{} and {}", count(7), count(3));
+        }
+    }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vigia_core::control::{Ack, Code, Refusal, Status};
+use vigia_core::control::{Ack, Code, Echo, Entry, Refusal, RequestId, Status};
 
+use super::boot::interrupted;
 use super::{App, write_json};
 use crate::clock;
 use crate::fire::Fire;
@@ -171,6 +172,33 @@ impl App {
         let outcome = voice.outbox.publish_behind(Class::Ack, topic, Qos::AtLeastOnce, false, write);
         if let Err(refused) = outcome {
             tracing::error!(component = "control_plane", event = "ack_lost", %refused, "answer lost");
+        }
+    }
+
+    /// Whose command is cut off hears of it; `stop` is answered when nothing can follow.
+    pub(super) fn answer_last(&mut self) {
+        if let Some(hand) = self.in_hand.take() {
+            self.refuse(hand, interrupted());
+        }
+        if let Some(hand) = self.stopping.take() {
+            self.finish(hand, Ok(()));
+        }
+        let until = clock::now().after(Duration::from_secs(1));
+        while !self.waiting.is_empty()
+            && let Ok((number, outcome)) = self.scribe.done.clone().recv_timeout(until.since(clock::now()))
+        {
+            self.written(number, outcome);
+        }
+    }
+
+    /// Senders whose commands the process died over.
+    pub(super) fn answer_interrupted(&mut self) {
+        let left: Vec<Entry> = self.ledger.unfinished().cloned().collect();
+        for entry in left {
+            let Ok(request_id) = RequestId::parse(&entry.request_id) else { continue };
+            let mut hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
+            (hand.digest, hand.booked) = (entry.digest, true);
+            self.finish(hand, Err(interrupted()));
         }
     }
 

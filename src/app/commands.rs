@@ -6,14 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vigia_core::config::{InstanceId, Role};
 use vigia_core::control::{
-    Ack, Admission, Begun, Code, Command, Echo, Effect, Entry, Envelope, FrameRef, Input, Limits, Opened,
-    Refusal, RequestId, Saved, Ticket, open, trace_id,
+    Ack, Admission, Begun, Code, Command, Echo, Effect, Envelope, FrameRef, Input, Limits, Opened, Refusal,
+    RequestId, Saved, Ticket, open, trace_id,
 };
 use vigia_core::control::{Class as CommandClass, Desired, Overlay};
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 
-use super::boot::interrupted;
 use super::{App, End};
 use crate::clock;
 use crate::control::journal::{self, JournalError};
@@ -211,6 +210,7 @@ impl App {
                         component = "pipeline_manager",
                         event = "restart_rejected",
                         reason = "restart_in_progress",
+                        trace_id,
                         "{refusal}"
                     );
                 }
@@ -385,33 +385,6 @@ impl App {
                 self.refuse(*hand, Refusal::new(Code::Failed, why.to_string()));
             }
             (None, _) => {}
-        }
-    }
-
-    /// Whose command is cut off hears of it; `stop` is answered when nothing can follow.
-    pub(super) fn answer_last(&mut self) {
-        if let Some(hand) = self.in_hand.take() {
-            self.refuse(hand, interrupted());
-        }
-        if let Some(hand) = self.stopping.take() {
-            self.finish(hand, Ok(()));
-        }
-        let until = clock::now().after(Duration::from_secs(1));
-        while !self.waiting.is_empty()
-            && let Ok((number, outcome)) = self.scribe.done.clone().recv_timeout(until.since(clock::now()))
-        {
-            self.written(number, outcome);
-        }
-    }
-
-    /// Senders whose commands the process died over.
-    pub(super) fn answer_interrupted(&mut self) {
-        let left: Vec<Entry> = self.ledger.unfinished().cloned().collect();
-        for entry in left {
-            let Ok(request_id) = RequestId::parse(&entry.request_id) else { continue };
-            let mut hand = self.hand(Echo { request_id: Some(request_id), ..Echo::default() });
-            (hand.digest, hand.booked) = (entry.digest, true);
-            self.finish(hand, Err(interrupted()));
         }
     }
 }

@@ -88,13 +88,19 @@ impl Keeper {
         self.board.set_link(Link::Connecting);
         let address = format!("{}:{}", self.settings.broker.host, self.settings.broker.port);
         let component = self.settings.component;
-        tracing::info!(component, event = "broker_connection_attempt", attempt = attempt + 1, address);
+        tracing::info!(
+            component,
+            event = "broker_connection_attempt",
+            attempt = attempt + 1,
+            address,
+            "connecting"
+        );
         let session = match self.open(&address) {
             Ok(session) => session,
             Err(cause) => return self.failed(cause),
         };
         let number = self.board.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::info!(component, event = "broker_connected", session = number, address);
+        tracing::info!(component, event = "broker_connected", session = number, address, "connected");
         self.board.set_link(Link::Connected { session: number });
         self.live(session)
     }
@@ -103,7 +109,7 @@ impl Keeper {
         let delay = self.backoff.next(fastrand::f64(), false);
         let component = self.settings.component;
         let retry_in_ms = delay.as_millis();
-        tracing::warn!(component, event = "broker_connection_failed", %cause, retry_in_ms);
+        tracing::warn!(component, event = "broker_connection_failed", %cause, retry_in_ms, "not connected");
         self.board.set_link(Link::Down { cause });
         delay
     }
@@ -171,9 +177,11 @@ impl Keeper {
                 Some(answer) => Some(Some(answer)),
             });
             match answer {
-                Some(Some(Ok(_))) => tracing::info!(component, event = "mqtt_subscribed", filter),
+                Some(Some(Ok(_))) => {
+                    tracing::info!(component, event = "mqtt_subscribed", filter, "subscribed")
+                }
                 Some(Some(Err(why))) if session.ending().is_none() => {
-                    tracing::error!(component, event = "mqtt_subscribe_refused", filter, %why);
+                    tracing::error!(component, event = "mqtt_subscribe_refused", filter, %why, "the broker refuses it");
                 }
                 Some(_) => return Err(Cause::HungUp { address: shown.to_owned() }),
                 None => return Err(dial::no_answer(shown, self.now().since(started))),
@@ -191,7 +199,7 @@ impl Keeper {
         let component = self.settings.component;
         let cause = match end {
             End::Shutdown => {
-                tracing::info!(component, event = "broker_disconnected", cause = %Cause::Shutdown);
+                tracing::info!(component, event = "broker_disconnected", cause = %Cause::Shutdown, "disconnected");
                 return Duration::ZERO;
             }
             End::Stalled(age) => {
@@ -203,11 +211,11 @@ impl Keeper {
         let delay = self.backoff.next(fastrand::f64(), rival);
         let retry_in_ms = delay.as_millis();
         if rival && self.rivalry.first_time() {
-            tracing::error!(component, event = "broker_disconnected", %cause, retry_in_ms);
+            tracing::error!(component, event = "broker_disconnected", %cause, retry_in_ms, "disconnected");
         } else if rival {
-            tracing::debug!(component, event = "broker_disconnected", %cause, retry_in_ms);
+            tracing::debug!(component, event = "broker_disconnected", %cause, retry_in_ms, "disconnected");
         } else {
-            tracing::warn!(component, event = "broker_disconnected", %cause, retry_in_ms);
+            tracing::warn!(component, event = "broker_disconnected", %cause, retry_in_ms, "disconnected");
         }
         self.board.set_link(Link::Down { cause });
         delay

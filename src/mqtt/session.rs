@@ -200,7 +200,7 @@ impl Session {
 
     fn tell_refusal(&mut self, why: &str) {
         if !std::mem::replace(&mut self.told_refusal, true) {
-            tracing::warn!(component = self.component, event = "mqtt_publish_refused", %why);
+            tracing::warn!(component = self.component, event = "mqtt_publish_refused", %why, "the broker refuses it");
         }
     }
 }
