@@ -171,7 +171,8 @@ fn the_broker_may_be_absent_come_go_and_stall() {
 fn metrics_come_at_their_interval_with_room_ids() {
     let (Some(models), Some(broker)) = (models(), Broker::start("")) else { return };
     let witness = Witness::start(broker.port, "w", "nvr/status/metrics/#").expect("broker");
-    let _vigia = Instance::with_site(models.path(), &site(broker.port, "m1", BALL), &[], &[]);
+    let m1 = site(broker.port, "m1", BALL);
+    let _vigia = Instance::with_site(models.path(), &m1, &["--enable-control"], &[]);
     let quiet = site(broker.port, "m0", BALL);
     let states = Witness::start(broker.port, "s", "nvr/control/status/+").expect("broker");
     let _quiet = Instance::with_site(models.path(), &quiet, &["--metrics-interval", "0"], &[]);
@@ -184,6 +185,14 @@ fn metrics_come_at_their_interval_with_room_ids() {
     assert!(payloads(&witness, "nvr/status/metrics/m0").is_empty());
     let late = Witness::start(broker.port, "late", "nvr/status/metrics/m1").expect("broker");
     wait_for("a retained report", Duration::from_secs(5), || late.seen().first().is_some_and(|s| s.retained));
+    // Row 50: they go on after a restart.
+    let mut sender = broker::connect(broker.port, "t").expect("broker");
+    let restart = br#"{"command":"restart","target_instances":["m1"]}"#;
+    broker::publish(&mut sender, "nvr/control/commands", restart, false);
+    await_status(&states, "nvr/control/status/m1", "restarting");
+    let had = payloads(&witness, "nvr/status/metrics/m1").len();
+    let after = await_payloads(&witness, "nvr/status/metrics/m1", had + 6);
+    assert!(after.last().is_some_and(|m| m["inference_throughput"].as_f64().is_some_and(|t| t > 0.0)));
 }
 
 /// B-21, and the sentence when it is broken.
