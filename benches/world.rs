@@ -78,6 +78,21 @@ fn import(shared: &Path, models: &Path) {
     }
 }
 
+/// What is set for the bench, or else `otherwise`.
+fn variable(name: &str, otherwise: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
+}
+
+/// How much of what there is is done.
+fn share() -> f64 {
+    variable("SHARE", "1").parse().expect("SHARE is a number")
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some thousands")]
+fn part(of: usize, share: f64) -> usize {
+    ((of as f64 * share).round() as usize).max(1)
+}
+
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(otherwise)
 }

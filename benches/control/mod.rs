@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::VIGIA;
+use super::{VIGIA, part, share, variable};
 
 /// Moments and choices are drawn from it, so that a run can be had again.
 const SEED: u64 = 11;
@@ -42,8 +42,7 @@ const FLOOD: Duration = Duration::from_secs(5);
 const STEPS: &str = "pauses,swaps,streams,enqueue,flood,storm";
 
 pub fn control(shared: &Path) -> Value {
-    let variable = |name, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
-    let share = variable("SHARE", "1").parse::<f64>().expect("SHARE is a number");
+    let share = share();
     let models = models(shared);
     let steady = STEADY.mul_f64(share).max(LEAST);
     let mut all = Map::from_iter([("share".to_owned(), json!(share)), ("seed".to_owned(), json!(SEED))]);
@@ -62,11 +61,6 @@ pub fn control(shared: &Path) -> Value {
         all.insert(step.into(), value);
     }
     Value::Object(all)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some thousands")]
-fn part(of: usize, share: f64) -> usize {
-    ((of as f64 * share).round() as usize).max(1)
 }
 
 /// The project's models, and one of another shape with other classes where it is at hand.

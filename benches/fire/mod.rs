@@ -27,6 +27,7 @@ use serde_json::{Map, Value, json};
 
 // Where the helpers of the tests look for it.
 use crate::broker;
+use crate::{part, share, variable};
 
 /// Moments and choices are drawn from it, so that a run can be had again.
 const SEED: u64 = 11;
@@ -39,8 +40,7 @@ const KILLS: usize = 500;
 const STEPS: &str = "consensus,relay,year,kills";
 
 pub fn fire() -> Value {
-    let variable = |name, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
-    let share = variable("SHARE", "1").parse::<f64>().expect("SHARE is a number");
+    let share = share();
     let seed = variable("FIRE_SEED", &SEED.to_string()).parse::<u64>().expect("FIRE_SEED is a number");
     let mut all = Map::from_iter([("share".to_owned(), json!(share)), ("seed".to_owned(), json!(seed))]);
     for step in variable("STEPS", STEPS).split(',') {
@@ -56,11 +56,6 @@ pub fn fire() -> Value {
         all.insert(step.into(), value);
     }
     Value::Object(all)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some thousands")]
-fn part(of: usize, share: f64) -> usize {
-    ((of as f64 * share).round() as usize).max(1)
 }
 
 fn us(span: Duration) -> f64 {

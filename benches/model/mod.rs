@@ -24,7 +24,7 @@ use vigia::clock;
 use vigia_sim::crew;
 use vigia_sim::scene::Class;
 
-use super::VIGIA;
+use super::{VIGIA, part, share, variable};
 
 /// Six frames each: 2,004 frames.
 const SCENES: usize = 334;
@@ -41,10 +41,9 @@ const CLIP_EVERY: &str = "5";
 const CLIPS: [&str; 2] = ["car-detection", "one-by-one-person-detection"];
 
 pub fn model(shared: &Path) -> Value {
-    let variable = |name, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
     let folder = PathBuf::from(variable("MODELS_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/models")));
     let id = variable("MODEL", "lookout-n");
-    let share = variable("SHARE", "1").parse::<f64>().expect("SHARE is a number");
+    let share = share();
     let model = Model { folder: &folder, id: &id };
     let mut report = json!({ "model": id, "share": share });
     for step in variable("STEPS", STEPS).split(',') {
@@ -57,11 +56,6 @@ pub fn model(shared: &Path) -> Value {
         };
     }
     report
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few hundred")]
-fn part(of: usize, share: f64) -> usize {
-    ((of as f64 * share).round() as usize).max(1)
 }
 
 /// Runs a worker's jobs and says every ten seconds how far it is; the seconds it took.

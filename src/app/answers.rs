@@ -87,11 +87,7 @@ impl App {
         let age = self.telemetry.last_frame_age(now);
         let recent = age.is_some_and(|age| age <= RECENT);
         let critical = [self.pipeline_runs(), connected, connected];
-        let status = match (critical.iter().filter(|ok| **ok).count(), recent) {
-            (3, true) => "healthy",
-            (0, _) => "unhealthy",
-            _ => "degraded",
-        };
+        let status = verdict(critical, recent);
         let payload = json!({
             "instance_id": self.voices.load().identity.instance_id,
             "status": status,
@@ -213,6 +209,35 @@ impl App {
         let write = |buffer: &mut Vec<u8>| write_json(buffer, value);
         if let Err(refused) = self.voices.load().outbox.publish(class, topic, qos, retain, write) {
             tracing::warn!(component = "metrics_reporter", event = "metrics_error", %refused, topic = &**topic, "not published");
+        }
+    }
+}
+
+/// Of the three without which nothing works, and of whether frames come (spec nvr 4.2).
+fn verdict(critical: [bool; 3], recent: bool) -> &'static str {
+    match (critical.iter().filter(|ok| **ok).count(), recent) {
+        (3, true) => "healthy",
+        (0, _) => "unhealthy",
+        _ => "degraded",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+
+    /// Row 76. Without a link nobody could be told that it is unhealthy, so only here.
+    #[test]
+    fn health_has_three_words() {
+        for (critical, recent, word) in [
+            ([true; 3], true, "healthy"),
+            ([true; 3], false, "degraded"),
+            ([false, true, true], true, "degraded"),
+            ([true, false, false], true, "degraded"),
+            ([false; 3], true, "unhealthy"),
+            ([false; 3], false, "unhealthy"),
+        ] {
+            assert_eq!(verdict(critical, recent), word, "{critical:?} {recent}");
         }
     }
 }

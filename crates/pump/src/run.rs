@@ -42,7 +42,7 @@ pub struct Options {
 pub enum RunError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("{file}: {source}")]
+    #[error("{file}")]
     Bank { file: String, source: BankError },
     #[error("{0} belongs to another vigia-pump that is running")]
     Running(PathBuf),

@@ -226,6 +226,8 @@ fn each_mistake_on_the_board_is_refused() {
     );
     files.write("board.yaml", BOARD);
     files.refused(&["board.yaml: lines.bank is gpio", "not built in"], &["--bank", "gpio"]);
+    let said = files.check(&["--bank", "gpio"]).stderr;
+    assert_eq!(String::from_utf8_lossy(&said).matches("not built in").count(), 1, "it is said once");
 }
 
 #[test]
@@ -292,4 +294,12 @@ fn a_mistake_starts_nothing() {
     files.write("site.yaml", "pump: {preset: steam}\n");
     assert_eq!(start(&[]).status.code(), Some(2));
     assert!(!run.exists(), "nothing was touched");
+}
+
+/// What a technician starts from is good, on the board that is everywhere.
+#[test]
+fn the_example_of_a_site_is_good() {
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/site.example.yaml");
+    let said = check(&hardware(), &site, &[]);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

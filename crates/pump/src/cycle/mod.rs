@@ -70,6 +70,8 @@ pub struct Owner {
     detection: Detection,
     has_ledger_failed: bool,
     lines_error: Option<Errno>,
+    /// Whether the last cycle fed the watchdog relay.
+    beats: bool,
     /// An event was lost and not everything that was kept has been acknowledged since.
     has_gap: bool,
     lost_seen: u32,
@@ -113,6 +115,7 @@ impl Owner {
             detection: Detection::Silent,
             has_ledger_failed: false,
             lines_error: None,
+            beats: false,
         }
     }
 
@@ -190,8 +193,8 @@ impl Owner {
         // After that, so that who has just gone is not in the way of who comes.
         self.parts.desk.let_in(now, &mut self.parts.voice);
         let is_good = self.write(now);
-        let beats = is_good && self.self_test.has_passed() && self.parts.machine.permits_watchdog();
-        self.parts.bank.heartbeat(now, beats);
+        self.beats = is_good && self.self_test.has_passed() && self.parts.machine.permits_watchdog();
+        self.parts.bank.heartbeat(now, self.beats);
         self.parts.keeper.tend();
         self.parts.notify.cycle(now, is_good);
         self.look_around(now);

@@ -113,7 +113,7 @@ impl Owner {
             read_back: self.read,
             bank: self.parts.bank.kind(),
             self_tested: self.self_test.has_passed(),
-            watchdog_fed: self.self_test.has_passed() && machine.permits_watchdog(),
+            watchdog_fed: self.beats,
             detection: self.detection,
             ledger: keeping,
             runs: machine.ledger().runs(),
