@@ -100,17 +100,16 @@ def _fill(job):
     frames.flush()
 
 
-def open_cache(folder, frames, cache, mixed):
-    """All frames of a folder, letterboxed, as a uint8 array [F, HEIGHT, WIDTH, 3] mapped from `cache`.
+def open_cache(folder, frames, mixed):
+    """All frames of a folder, letterboxed, as a uint8 array [F, HEIGHT, WIDTH, 3] mapped from `folder`.cache.
 
-    Made once; made anew when labels.jsonl has changed.
+    Made once, for all courses; made anew when labels.jsonl has changed.
     """
-    cache = Path(cache)
+    cache = Path(folder).with_suffix(".cache")
     stamp = hashlib.sha256((Path(folder) / "labels.jsonl").read_bytes()).hexdigest()
     seal = cache.with_suffix(".sha256")
     shape = (len(frames), HEIGHT, WIDTH, 3)
     if not (cache.is_file() and seal.is_file() and seal.read_text() == stamp):
-        cache.parent.mkdir(parents=True, exist_ok=True)
         seal.unlink(missing_ok=True)
         print(f"decoding {len(frames)} frames of {folder} into {cache}", flush=True)
         np.memmap(cache, np.uint8, "w+", shape=shape).flush()
@@ -132,8 +131,8 @@ class Batches(torch.utils.data.Dataset):
     boxes in pixels of the batch's own size.
     """
 
-    def __init__(self, folder, frames, cache, schedule, seed):
-        self.folder, self.frames, self.cache, self.schedule, self.seed = folder, frames, cache, schedule, seed
+    def __init__(self, folder, frames, schedule, seed):
+        self.folder, self.frames, self.schedule, self.seed = folder, frames, schedule, seed
         self.pixels = None
         # Position of each step's first sample in the endless shuffled sequence of frames.
         self.starts = np.concatenate([[0], np.cumsum([schedule.batch(s) for s in range(schedule.steps)])])
@@ -143,7 +142,7 @@ class Batches(torch.utils.data.Dataset):
 
     def __getitem__(self, step):
         if self.pixels is None:  # mapped by each worker for itself
-            self.pixels = open_cache(self.folder, self.frames, self.cache, mixed=True)
+            self.pixels = open_cache(self.folder, self.frames, mixed=True)
         width, height = self.schedule.size(step)
         images, objects, ignored = [], [], []
         for i in range(self.schedule.batch(step)):

@@ -54,7 +54,7 @@ def make(data, out, steps, init, fine, rate):
     trained = time.monotonic() - begin
 
     held_out = read_labels(data / "val")
-    pixels = open_cache(data / "val", held_out, out / "val.cache", mixed=False)
+    pixels = open_cache(data / "val", held_out, mixed=False)
     everything = np.arange(len(held_out))
     device = pick_device()
     judged = judge(detect_all(lambda p: net_cells(average, p, device), pixels, everything), held_out)
@@ -66,7 +66,7 @@ def make(data, out, steps, init, fine, rate):
     dynamic, static, small = (out / f"{NAME}{kind}.onnx" for kind in ("", "-b1", "-int8"))
     write_onnx(net, dynamic, "batch")
     write_onnx(net, static, 1)
-    training = open_cache(data / "train", read_labels(data / "train"), out / "train.cache", mixed=True)
+    training = open_cache(data / "train", read_labels(data / "train"), mixed=True)
     write_int8(dynamic, small, training)
 
     differences, agree = compare(net, dynamic, static, pixels[spread_over(held_out)])

@@ -146,9 +146,9 @@ def train(data, out, steps, init=None, fine=False, rate=None, every=500, seed=1)
     device = pick_device()
     schedule = Schedule(steps, fine, rate)
     frames, held_out = read_labels(Path(data) / "train"), read_labels(Path(data) / "val")
-    open_cache(Path(data) / "train", frames, out / "train.cache", mixed=True)
+    open_cache(Path(data) / "train", frames, mixed=True)
     watched = np.linspace(0, len(held_out) - 1, min(400, len(held_out))).astype(int)
-    held_pixels = open_cache(Path(data) / "val", held_out, out / "val.cache", mixed=False)
+    held_pixels = open_cache(Path(data) / "val", held_out, mixed=False)
     net, average, optimizer, first = start(out, steps, init, device)
     kind = fast_type(device)
     parameters, macs = size(net, WIDTH, HEIGHT)
@@ -160,7 +160,7 @@ def train(data, out, steps, init=None, fine=False, rate=None, every=500, seed=1)
     stopped = []
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: stopped.append(True)) for number in signals]
-    batches = Batches(Path(data) / "train", frames, out / "train.cache", schedule, seed)
+    batches = Batches(Path(data) / "train", frames, schedule, seed)
     workers = max(1, min(14, (os.cpu_count() or 2) - 1))
     loader = torch.utils.data.DataLoader(
         batches, batch_size=None, sampler=range(first, steps), num_workers=workers, prefetch_factor=4,
