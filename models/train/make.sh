@@ -28,5 +28,5 @@ target/release/vigia-sim scenes dataset --split training --first-seed 1 --images
 
 # Two courses: the first learns most of it at half size, the second goes over it at full size.
 "$venv/bin/python" models/train/run.py --data "$out"/data --out "$out"/first --steps "${STEPS:-10000}"
-"$venv/bin/python" models/train/run.py --data "$out"/data --out "$out"/run --steps "${FINE_STEPS:-6000}" --fine --init "$out"/first/last.pt
+"$venv/bin/python" models/train/run.py --data "$out"/data --out "$out"/run --steps "${FINE_STEPS:-4800}" --fine --init "$out"/first/last.pt
 echo "model: done; the shipped files are replaced by models/train/ship.sh" >&2
