@@ -2,7 +2,7 @@
 //!
 //! An answer is sent after the whole image of relays was written and read back, so its arrival is the
 //! upper limit of what the relays took. Orders come at random moments of the pump's cycle, and no faster
-//! than it listens: 64 frames in 100 ms.
+//! than it listens: 64 frames a cycle.
 //!
 //! What others on this machine add is told beside it: between the orders, a thread that does nothing else
 //! sends frames back over a socket of the same kind.

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vigia_core::board::BankName;
+use vigia_core::pump::RelayImage;
 use vigia_pump::bank::Drill;
-use vigia_pump::run::{Options, RunError, check, run};
+use vigia_pump::run::{Options, RunError, check, off, run};
 use vigia_pump::{ledger, settings::Settings};
 
 /// Owns the relays of pump and alarm.
@@ -34,6 +35,15 @@ enum Command {
         /// Trouble of the simulated plant, e.g. stall@20; may be given several times
         #[arg(long, value_name = "NAME@SECONDS")]
         fault: Vec<Drill>,
+    },
+    /// Drives every relay to rest and ends: for after the program's death
+    Off {
+        /// The board's file, from hardware/
+        #[arg(long, value_name = "FILE")]
+        hardware: PathBuf,
+        /// Folder of socket and events, in memory
+        #[arg(long, value_name = "DIR", default_value = "/run/vigia")]
+        run: PathBuf,
     },
     /// Checks both files and says what is wrong
     Check {
@@ -99,6 +109,14 @@ fn main() -> ExitCode {
                 Err(e) => refuse(&e),
             }
         }
+        Command::Off { hardware, run } => match off(&hardware, &run) {
+            Ok(RelayImage::NONE) => ExitCode::SUCCESS,
+            Ok(on) => {
+                eprintln!("still on: {on:?}");
+                ExitCode::FAILURE
+            }
+            Err(e) => refuse(&e),
+        },
         Command::Commission { state } => match ledger::commission(&state) {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {

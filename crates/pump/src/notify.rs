@@ -1,5 +1,8 @@
-//! What the service manager is told: `READY=1`, then `WATCHDOG=1` as long as cycles are
-//! complete and healthy. Without `NOTIFY_SOCKET`, nothing.
+//! What the service manager is told: `READY=1`, then `WATCHDOG=1` as long as the lines answer.
+//! Without `NOTIFY_SOCKET`, nothing.
+//!
+//! A relay that does not do as it is told is not for the service manager: a new start would not
+//! mend it, and would take siren and status away. The watchdog relay hears of it.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt as _;
@@ -34,9 +37,9 @@ impl Notify {
     }
 
     /// After each complete cycle.
-    pub fn cycle(&mut self, now: Instant, is_healthy: bool) {
+    pub fn cycle(&mut self, now: Instant, do_lines_answer: bool) {
         let Some(socket) = &self.socket else { return };
-        self.healthy = if is_healthy { self.healthy.saturating_add(1) } else { 0 };
+        self.healthy = if do_lines_answer { self.healthy.saturating_add(1) } else { 0 };
         if self.healthy < HEALTHY_CYCLES || self.next.is_some_and(|at| now < at) {
             return;
         }

@@ -4,20 +4,22 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::event::poll;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use thiserror::Error;
 use vigia_core::board::BankName;
-use vigia_core::pump::Machine;
+use vigia_core::pump::{Machine, RelayImage};
 
-use crate::bank::{Bank, BankError, Drill};
+use crate::bank::{Bank, BankError, Drill, Gpio};
 use crate::book::Book;
 use crate::clock;
 use crate::cycle::{Owner, Parts};
 use crate::desk::{Desk, DeskError};
 use crate::ledger;
 use crate::notify::Notify;
+use crate::privileges;
 use crate::settings::{self, Settings, SettingsError};
 use crate::voice::{Note, Voice};
 
@@ -54,13 +56,15 @@ pub enum RunError {
     Start(#[source] std::io::Error),
 }
 
-/// Both files, and a bank that exists.
+/// Both files, and a bank that exists. Nothing is driven.
 ///
 /// # Errors
 /// Everything that is wrong with them.
 pub fn check(hardware: &Path, site: &Path, bank: Option<BankName>) -> Result<Settings, RunError> {
     let settings = settings::load(hardware, site, bank)?;
-    open_bank(hardware, &settings, &[])?;
+    if settings.lines.bank == BankName::Gpio {
+        Gpio::check(&settings.lines).map_err(|source| of_bank(hardware, source))?;
+    }
     Ok(settings)
 }
 
@@ -91,17 +95,50 @@ pub fn run(options: &Options) -> Result<bool, RunError> {
     );
     let machine = Machine::new(settings.plan, restored, now);
     let notify = Notify::from_environment();
+    let (privileges, refused) = privileges::take();
+    if let Some(e) = refused {
+        voice.note(now, Note::MemoryNotLocked(e));
+    }
     let fingerprint = settings.fingerprint;
-    let mut owner = Owner::new(Parts { machine, bank, book, keeper, desk, voice, notify, fingerprint });
+    let mut owner =
+        Owner::new(Parts { machine, bank, book, keeper, desk, voice, notify, fingerprint, privileges });
     let in_order = owner.run(&stop);
     drop(owner.finish(in_order));
     speaker.finish();
     Ok(in_order)
 }
 
+/// Drives every relay of the board to rest, once: for after the death of the program, when its
+/// lines keep their last level. Those that are still on.
+///
+/// # Errors
+/// The lines cannot be had, or the program runs.
+pub fn off(hardware: &Path, run: &Path) -> Result<RelayImage, RunError> {
+    let mut lines = settings::load_board(hardware)?;
+    // A pad that nobody can look at is no reason to leave its relay on.
+    lines.pads = None;
+    if lines.bank == BankName::Simulated {
+        return Ok(RelayImage::NONE);
+    }
+    let _lock = lock(run)?;
+    let of_bank = |source| of_bank(hardware, source);
+    let mut gpio = Gpio::open(&lines, clock::now()).map_err(of_bank)?;
+    // The request has set them all at rest; a contact needs its time to follow.
+    let delay = lines.relays.iter().filter_map(|relay| Some(relay.feedback.as_ref()?.delay)).max();
+    // Nothing wakes it before its time.
+    let _ = poll(&mut [], Some(&clock::timespec(delay.unwrap_or_default())));
+    let now = clock::now();
+    let _contacts = gpio.sensors(now);
+    gpio.read_back(now).map_err(|e| of_bank(BankError::ReadBack(e)))
+}
+
 fn open_bank(hardware: &Path, settings: &Settings, drills: &[Drill]) -> Result<Bank, RunError> {
     Bank::open(&settings.lines, &settings.plan, drills, clock::now())
-        .map_err(|source| RunError::Bank { file: hardware.display().to_string(), source })
+        .map_err(|source| of_bank(hardware, source))
+}
+
+fn of_bank(hardware: &Path, source: BankError) -> RunError {
+    RunError::Bank { file: hardware.display().to_string(), source }
 }
 
 /// Makes the folder if it is missing, and is the only one in it.

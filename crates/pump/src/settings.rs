@@ -98,11 +98,7 @@ impl From<Section> for RawPlan {
 /// # Errors
 /// Everything that is wrong.
 pub fn load(hardware: &Path, site: &Path, bank: Option<BankName>) -> Result<Settings, SettingsError> {
-    let board = read::<BoardFile>(hardware).and_then(|file| {
-        file.lines.ok_or_else(|| {
-            mistake(hardware, "lines is missing: name the board's lines, or take hardware/simulated.yaml")
-        })
-    });
+    let board = board_of(hardware);
     let written = read::<SiteFile>(site).and_then(|file| {
         let missing = || mistake(site, "pump is missing: give the site's plan, at least its preset");
         file.pump.map(RawPlan::from).ok_or_else(missing)
@@ -131,6 +127,23 @@ pub fn load(hardware: &Path, site: &Path, bank: Option<BankName>) -> Result<Sett
             Err(SettingsError(all))
         }
     }
+}
+
+/// The board's lines, whatever the site wants of them.
+///
+/// # Errors
+/// Everything that is wrong with the board's file.
+pub fn load_board(hardware: &Path) -> Result<Lines, SettingsError> {
+    let raw = board_of(hardware).map_err(|m| SettingsError(vec![m]))?;
+    board::read(&raw, None).map_err(|wrong| SettingsError(mistakes(hardware, "", &wrong)))
+}
+
+fn board_of(hardware: &Path) -> Result<RawLines, Mistake> {
+    read::<BoardFile>(hardware).and_then(|file| {
+        file.lines.ok_or_else(|| {
+            mistake(hardware, "lines is missing: name the board's lines, or take hardware/simulated.yaml")
+        })
+    })
 }
 
 fn mistake(file: &Path, says: impl Into<String>) -> Mistake {

@@ -13,6 +13,8 @@ use rustix::io::Errno;
 use vigia_core::link::{Detection, FrameError, Numbered, Refused};
 use vigia_core::time::Instant;
 
+use crate::cycle::Failure;
+
 /// Lines under way.
 const LINES_LEN_MAX: usize = 256;
 
@@ -31,9 +33,11 @@ pub enum Note {
         next_event: u64,
         simulated: bool,
     },
-    SelfTest {
-        passed: bool,
+    SelfTest(Result<(), Failure>),
+    WatchdogRelay {
+        has_failed: bool,
     },
+    MemoryNotLocked(Errno),
     Connected {
         pid: i32,
         uid: u32,
@@ -94,9 +98,14 @@ impl fmt::Display for Note {
                 }
                 Ok(())
             }
-            Self::SelfTest { passed: true } => f.write_str("self-test passed"),
-            Self::SelfTest { passed: false } => {
-                f.write_str("self-test failed: lines do not read as they were written")
+            Self::SelfTest(Ok(())) => f.write_str("self-test passed"),
+            Self::SelfTest(Err(why)) => write!(f, "self-test failed: {why}"),
+            Self::WatchdogRelay { has_failed: true } => {
+                f.write_str("the watchdog relay K0 does not do what the heartbeat says: see to it")
+            }
+            Self::WatchdogRelay { has_failed: false } => f.write_str("the watchdog relay K0 is well again"),
+            Self::MemoryNotLocked(e) => {
+                write!(f, "memory cannot be locked ({e}): under load a cycle may wait for the disk")
             }
             Self::Connected { pid, uid } => write!(f, "vigia is here: process {pid}, user {uid}"),
             Self::TurnedAway { uid, why } => write!(f, "turned away user {uid}: {why:?}"),

@@ -103,7 +103,7 @@ fn another_version_is_told_so_and_dropped() {
     let mut client = pump.connect();
     client.lively = false;
     let mut frame = client.frame(ToPump::Hello);
-    frame[4] = 2;
+    frame[4] = 1;
     client.throw(&frame).expect("sent");
     assert_eq!(client.refused(), Refused::Version);
     client.end();
@@ -221,7 +221,7 @@ fn a_flood_does_not_hold_up_the_cycles() {
 
 const RUN: &str = "VIGIA_PUMP_TEST_RUN";
 
-/// Not a test by itself: what a process of another user does, see below.
+/// Not a test by itself: what a process of another user and group does, see below.
 #[test]
 fn stranger() {
     let Some(run) = std::env::var_os(RUN) else { return };
@@ -232,8 +232,17 @@ fn stranger() {
     println!("turned away");
 }
 
+/// Not a test by itself: what `vigia` does, of another user but of the pump's group.
 #[test]
-fn another_user_is_turned_away() {
+fn colleague() {
+    let Some(run) = std::env::var_os(RUN) else { return };
+    let mut client = Client::connect(Path::new(&run));
+    client.greet();
+    println!("let in");
+}
+
+#[test]
+fn who_is_of_another_user_needs_the_group() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: only root can become somebody else");
         return;
@@ -252,20 +261,29 @@ fn another_user_is_turned_away() {
     let program = run.join("stranger");
     std::fs::copy(std::env::current_exe().expect("this"), &program).expect("copied");
     open(&program, 0o755);
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .args(["--exact", "stranger", "--nocapture"])
-        .env(RUN, &run)
-        .current_dir("/")
-        .output();
-    let Ok(output) = output else {
+    let as_other = |group: &str, what: &str| {
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", group, "--clear-groups"])
+            .arg(&program)
+            .args(["--exact", what, "--nocapture"])
+            .env(RUN, &run)
+            .current_dir("/")
+            .output();
+        output.map(|output| {
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        })
+    };
+    let Ok(said) = as_other("--regid=65534", "stranger") else {
         eprintln!("SKIPPED: there is no setpriv");
         return;
     };
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("turned away"), "{output:?}");
+    assert!(said.contains("turned away"), "{said}");
     pump.hear("turned away user 65534: NotYou");
+    let own = format!("--regid={}", rustix::process::getegid().as_raw());
+    assert!(as_other(&own, "colleague").expect("setpriv").contains("let in"));
+    pump.hear("vigia is here");
+    pump.hear("vigia is gone: Closed");
     let (mut client, _) = pump.greet();
     client.state(StateName::Idle);
 }

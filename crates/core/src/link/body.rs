@@ -94,6 +94,18 @@ pub enum BankKind {
 
 words!(BankKind, "bank": Simulated = 1, Gpio = 2);
 
+/// What the watchdog relay's own contact says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchdogRelay {
+    /// The board has none.
+    NotFitted,
+    Fallen,
+    Pulled,
+}
+
+words!(WatchdogRelay, "watchdog relay": NotFitted = 1, Fallen = 2, Pulled = 3);
+
 impl BankKind {
     #[must_use]
     pub const fn is_simulated(self) -> bool {
@@ -243,14 +255,21 @@ pub struct Status {
     /// How late cycles begin, in microseconds.
     pub late_us_p99: u32,
     pub late_us_max: u32,
+    /// Cycles that began so late that they fed no watchdog relay.
+    pub late_cycles: u32,
     /// Cycles since the start.
     pub cycles: u32,
+    pub watchdog: WatchdogRelay,
+    /// Nothing of the program can be paged out.
+    pub memory_locked: bool,
+    /// The program goes before all others.
+    pub realtime: bool,
 }
 
 fields!(Status:
     at, now, purpose, panel, sensors, read_back, bank, self_tested, watchdog_fed, detection, ledger, runs,
     starts_spent, last_event, events_unacknowledged, events_lost, frames_refused, late_us_p99,
-    late_us_max, cycles
+    late_us_max, late_cycles, cycles, watchdog, memory_locked, realtime
 );
 
 /// Why something is not listened to.
@@ -262,7 +281,7 @@ pub enum Refused {
     OutOfOrder,
     /// Somebody else is connected.
     Busy,
-    /// Neither the pump's own user nor root.
+    /// Neither of the pump's own user or group, nor root.
     NotYou,
     /// No Hello, or a second one.
     Greeting,

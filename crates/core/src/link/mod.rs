@@ -41,7 +41,7 @@ use thiserror::Error;
 
 pub use body::{
     Alive, BankKind, CommandAck, DemandAck, DemandOutcome, Detection, FromPump, Keeping, Moment, Numbered,
-    Refused, Status, ToPump, Welcome, fingerprint,
+    Refused, Status, ToPump, WatchdogRelay, Welcome, fingerprint,
 };
 pub use crc::crc32;
 pub use image::{Conditions, PanelImage, SeenImage};
@@ -50,7 +50,7 @@ use wire::{Reader, Writer};
 /// How long each frame is.
 pub const FRAME_BYTES: usize = 192;
 /// Of the frames. Both programs come from one build; another version is refused.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// How often both sides say that they are there.
 pub const ALIVE_EVERY: Duration = Duration::from_millis(250);
 /// Who says nothing for this long is taken for dead.

@@ -172,7 +172,11 @@ fn status() -> Status {
         frames_refused: u32::MAX,
         late_us_p99: u32::MAX,
         late_us_max: u32::MAX,
+        late_cycles: 3,
         cycles: u32::MAX,
+        watchdog: WatchdogRelay::Fallen,
+        memory_locked: true,
+        realtime: false,
     }
 }
 
@@ -318,7 +322,7 @@ fn each_refusal_has_its_reason() {
     assert_eq!(Frame::<ToPump>::decode(&good[..191]), Err(FrameError::Length(191)));
     assert_eq!(Frame::<ToPump>::decode(&[0; 4096]), Err(FrameError::Length(4096)));
     assert_eq!(with(0, b'V'), Err(FrameError::Magic));
-    assert_eq!(with(4, 2), Err(FrameError::Version(2)));
+    assert_eq!(with(4, 1), Err(FrameError::Version(1)));
     assert_eq!(with(6, 99), Err(FrameError::Kind(99)));
     assert_eq!(with(7, 1), Err(FrameError::Spare));
     assert_eq!(with(HEAD_BYTES, 1), Err(FrameError::Spare));

@@ -50,7 +50,7 @@ words!(Condition, "condition":
     EmergencyStop = 14, SensorUnknown = 15, SensorFlapping = 16, SensorContradiction = 17,
     SensorStuck = 18, BatteryLow = 19, DryRun = 20, LowPressure = 21, OilLow = 22,
     TempHigh = 23, RelayMismatch = 24, CycleLate = 25, ClockWentBack = 26, LedgerLost = 27,
-    TestOverdue = 28, EventsLost = 29,
+    TestOverdue = 28, EventsLost = 29, WatchdogRelay = 30,
 );
 
 tagged!(Fault, "fault":

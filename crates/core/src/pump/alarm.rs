@@ -58,10 +58,12 @@ pub enum Condition {
     LedgerLost,
     TestOverdue,
     EventsLost,
+    /// It fell while it was fed, or does not fall when it is not: software alone makes the pump safe.
+    WatchdogRelay,
 }
 
 impl Condition {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Fire,
         Self::ValveOffNormal,
         Self::NotAuto,
@@ -91,6 +93,7 @@ impl Condition {
         Self::LedgerLost,
         Self::TestOverdue,
         Self::EventsLost,
+        Self::WatchdogRelay,
     ];
 
     #[must_use]
@@ -124,7 +127,8 @@ impl Condition {
             | Self::ClockWentBack
             | Self::LedgerLost
             | Self::TestOverdue
-            | Self::EventsLost => Kind::Trouble,
+            | Self::EventsLost
+            | Self::WatchdogRelay => Kind::Trouble,
         }
     }
 

@@ -29,7 +29,9 @@ impl Simulated {
         let mut drills: Vec<_> =
             drills.iter().take(DRILLS_LEN_MAX).map(|d| (now.after(d.after), d.trouble)).collect();
         drills.sort_by_key(|(at, _)| *at);
-        Self { plant: Plant::new(PlantConfig::of(plan), SEED), drills, done: 0, beat: None }
+        let mut plant = Plant::new(PlantConfig::of(plan), SEED);
+        plant.heartbeat(now, false);
+        Self { plant, drills, done: 0, beat: None }
     }
 
     pub fn sensors(&mut self, now: Instant) -> SensorImage {
@@ -60,6 +62,10 @@ impl Simulated {
     pub fn read_back(&mut self, now: Instant) -> RelayImage {
         self.plant.pass(now);
         self.plant.feedback()
+    }
+
+    pub fn is_pulled(&self) -> bool {
+        self.plant.is_k0_pulled()
     }
 
     pub fn heartbeat(&mut self, now: Instant, beats: bool) {

@@ -1,8 +1,9 @@
 //! The owner: one thread that has machine, relays, book and socket to itself.
 //!
 //! One cycle: contacts in, everything that was said in, each with a step of the machine and
-//! its events in the book; then the whole relay image out and read back; then the answers,
-//! which so state an effect. A cycle begins every [`EVERY`], at each deadline of the machine,
+//! its events in the book; then the whole relay image out and read back, and the heartbeat of
+//! the watchdog relay if all of it went well and in time; then the answers, which so state an
+//! effect. A cycle begins every [`EVERY`], at each deadline of the machine,
 //! and when something is said or a contact changes. A gap between two cycles is told to the
 //! machine by the time itself (I15).
 //!
@@ -10,6 +11,7 @@
 
 mod publish;
 mod self_test;
+mod watchdog;
 
 use std::time::Duration;
 
@@ -19,7 +21,9 @@ use vigia_core::link::{
     ALIVE_EVERY, CommandAck, DemandAck, DemandOutcome, Detection, FromPump, Moment, Numbered, SeenImage,
     ToPump, Welcome,
 };
-use vigia_core::pump::{Command, Demand, Event, Events, Input, Machine, RelayImage, SensorImage};
+use vigia_core::pump::{
+    Command, Demand, Event, Events, Input, Machine, RelayImage, Seen, Sensor, SensorImage, StateName,
+};
 use vigia_core::time::Instant;
 
 use crate::bank::Bank;
@@ -29,12 +33,17 @@ use crate::desk::{Desk, FRAMES_PER_CYCLE, Said};
 use crate::lateness::Lateness;
 use crate::ledger::Keeper;
 use crate::notify::Notify;
+use crate::privileges::Privileges;
 use crate::voice::{Line, Note, Voice};
 use publish::Published;
-use self_test::SelfTest;
+pub use self_test::Failure;
+use self_test::{Lines, SelfTest};
+use watchdog::Watchdog;
 
-/// From cycle to cycle.
-pub const EVERY: Duration = Duration::from_millis(100);
+/// From cycle to cycle. Each healthy one gives the heartbeat line an edge: 20 Hz.
+pub const EVERY: Duration = Duration::from_millis(50);
+/// A cycle that begins later than this gives none (I23).
+pub const LATE_MAX: Duration = Duration::from_millis(100);
 /// An ordered stop takes the engine's coasting and the valve's; longer and it is left as it is.
 pub const STOP_MAX: Duration = Duration::from_secs(150);
 
@@ -50,6 +59,7 @@ pub struct Parts {
     pub notify: Notify,
     /// Of the plan.
     pub fingerprint: u64,
+    pub privileges: Privileges,
 }
 
 /// See the module.
@@ -57,6 +67,7 @@ pub struct Parts {
 pub struct Owner {
     parts: Parts,
     self_test: SelfTest,
+    watchdog: Watchdog,
     /// What was written and read back last.
     wrote: RelayImage,
     read: RelayImage,
@@ -65,6 +76,9 @@ pub struct Owner {
     published: Published,
     lateness: Lateness,
     cycles: u32,
+    late_cycles: u32,
+    /// The cycle began too late to say that all is well.
+    is_late: bool,
     next_cycle: Instant,
     leaving_since: Option<Instant>,
     detection: Detection,
@@ -103,6 +117,7 @@ impl Owner {
             lost_seen: parts.book.lost(),
             parts,
             self_test: SelfTest::default(),
+            watchdog: Watchdog::default(),
             wrote: RelayImage::NONE,
             read: RelayImage::NONE,
             sensors: SensorImage::QUIET,
@@ -110,6 +125,8 @@ impl Owner {
             published: Published::default(),
             lateness: Lateness::default(),
             cycles: 0,
+            late_cycles: 0,
+            is_late: false,
             next_cycle: now,
             leaving_since: None,
             detection: Detection::Silent,
@@ -125,7 +142,7 @@ impl Owner {
         loop {
             let now = clock::now();
             if now >= self.next_cycle {
-                self.lateness.note(now.since(self.next_cycle));
+                self.note_lateness(now.since(self.next_cycle));
                 let next = self.next_cycle.after(EVERY);
                 // What was missed is not caught up with.
                 self.next_cycle = if next > now { next } else { now.after(EVERY) };
@@ -193,12 +210,35 @@ impl Owner {
         // After that, so that who has just gone is not in the way of who comes.
         self.parts.desk.let_in(now, &mut self.parts.voice);
         let is_good = self.write(now);
-        self.beats = is_good && self.self_test.has_passed() && self.parts.machine.permits_watchdog();
+        self.beats = is_good && !self.is_late && self.wants_beats(now);
         self.parts.bank.heartbeat(now, self.beats);
         self.parts.keeper.tend();
-        self.parts.notify.cycle(now, is_good);
+        self.parts.notify.cycle(now, self.lines_error.is_none());
         self.look_around(now);
         self.publish(now);
+    }
+
+    fn note_lateness(&mut self, late: Duration) {
+        self.lateness.note(late);
+        self.is_late = late > LATE_MAX;
+        self.late_cycles = self.late_cycles.saturating_add(u32::from(self.is_late));
+    }
+
+    /// Whether the watchdog relay is to be pulled: for the test of it, and while nothing latched.
+    fn wants_beats(&mut self, now: Instant) -> bool {
+        let is_at_rest = self.parts.machine.status().state == StateName::Idle;
+        if !self.self_test.has_passed() {
+            return self.self_test.asks_for_beats();
+        }
+        self.parts.machine.permits_watchdog()
+            && !self.watchdog.withholds(now, is_at_rest, self.parts.bank.is_beat_high())
+    }
+
+    /// The stop button and the selector cut the coil of the watchdog relay, too (hardware/wiring.md).
+    fn may_be_cut(&self) -> bool {
+        let machine = &self.parts.machine;
+        let auto = machine.see(Sensor::SelectorAuto);
+        machine.see(Sensor::EmergencyStop).may_be() || matches!(auto, Seen::No | Seen::Unknown)
     }
 
     /// One step of the machine. Its events are in the book, and its ledger is kept, before
@@ -294,9 +334,14 @@ impl Owner {
             // What cannot be read reads as its opposite.
             self.read = result.unwrap_or_else(|_| RelayImage::read_back(|o| !image.is_on(o)));
             self.step(now, Input::ReadBack { epoch, wrote: image, read: self.read });
-            if let Some(passed) = self.self_test.look(now, image == self.read) {
-                self.parts.voice.note(now, Note::SelfTest { passed });
-                self.step(now, Input::SelfTest(passed));
+            let lines = Lines {
+                are_same: image == self.read,
+                is_pulled: self.parts.bank.is_pulled(),
+                may_be_cut: self.may_be_cut(),
+            };
+            if let Some(verdict) = self.self_test.look(now, lines) {
+                self.parts.voice.note(now, Note::SelfTest(verdict));
+                self.step(now, Input::SelfTest(verdict.is_ok()));
             }
             if !self.self_test.has_passed() || self.parts.machine.relays() == image {
                 break;

@@ -1,10 +1,13 @@
 //! What others are told: status, and what stands around the machine.
 
-use vigia_core::link::{ALIVE_EVERY, Detection, Keeping, PanelImage, SILENT_MAX, SeenImage, Status};
+use vigia_core::link::{
+    ALIVE_EVERY, Detection, Keeping, PanelImage, SILENT_MAX, SeenImage, Status, WatchdogRelay,
+};
 use vigia_core::pump::{Condition, Event, Fault, Purpose, RelayImage, SensorImage, StateName};
 use vigia_core::time::Instant;
 
 use super::Owner;
+use super::watchdog::Seen;
 use crate::voice::Note;
 
 /// What was said last.
@@ -31,6 +34,7 @@ struct Face {
     armed: bool,
     self_tested: bool,
     watchdog_fed: bool,
+    watchdog: WatchdogRelay,
     detection: Detection,
     failing: bool,
 }
@@ -62,7 +66,22 @@ impl Owner {
         if let Some(e) = parts.book.take_error() {
             parts.voice.note(now, Note::BookFails(e));
         }
+        self.look_at_watchdog(now);
         self.look_at_gap(now);
+    }
+
+    /// The relay that makes the pump safe without this program: broken, it is missed only then.
+    fn look_at_watchdog(&mut self, now: Instant) {
+        if !self.self_test.has_passed() {
+            return;
+        }
+        let (is_fed, is_pulled) = (self.beats, self.parts.bank.is_pulled());
+        let seen = Seen { is_fed, is_pulled, may_be_cut: self.may_be_cut() };
+        let Some(has_failed) = self.watchdog.look(now, seen) else { return };
+        let condition = Condition::WatchdogRelay;
+        self.parts.voice.note(now, Note::WatchdogRelay { has_failed });
+        let event = if has_failed { Event::Raised { condition } } else { Event::Restored { condition } };
+        self.enter(now, event, self.moment());
     }
 
     /// Events were lost: raised when it begins, over when everything since was acknowledged.
@@ -103,6 +122,7 @@ impl Owner {
         let machine = &self.parts.machine;
         let panel = PanelImage::from(machine.panel());
         let panel = if self.has_gap { panel.raising(Condition::EventsLost) } else { panel };
+        let panel = if self.watchdog.has_failed() { panel.raising(Condition::WatchdogRelay) } else { panel };
         let keeping = self.parts.keeper.state(now);
         Status {
             at: now,
@@ -124,7 +144,15 @@ impl Owner {
             frames_refused: self.parts.desk.refused(),
             late_us_p99: self.lateness.p99_us(),
             late_us_max: self.lateness.max_us(),
+            late_cycles: self.late_cycles,
             cycles: self.cycles,
+            watchdog: match self.parts.bank.is_pulled() {
+                None => WatchdogRelay::NotFitted,
+                Some(false) => WatchdogRelay::Fallen,
+                Some(true) => WatchdogRelay::Pulled,
+            },
+            memory_locked: self.parts.privileges.memory_locked,
+            realtime: self.parts.privileges.realtime,
         }
     }
 }
@@ -143,6 +171,7 @@ fn face(status: &Status) -> Face {
         armed: status.now.armed,
         self_tested: status.self_tested,
         watchdog_fed: status.watchdog_fed,
+        watchdog: status.watchdog,
         detection: status.detection,
         failing: matches!(status.ledger, Keeping::Behind | Keeping::Failing),
     }

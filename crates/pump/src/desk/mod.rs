@@ -1,11 +1,11 @@
 //! The socket: who may sit at it, and what is said there.
 //!
-//! One client at a time, of this program's own user or root. It must greet within
+//! One client at a time, of this program's own user or main group, or root. It must greet within
 //! [`GREETING_MAX`], speak within each [`CLIENT_SILENT_MAX`] and take in what it is told; else
 //! it is dropped and may come again. Nothing here waits: what cannot be sent now is sent later
 //! (events), left out (status, the next one is newer) or costs the connection (answers).
 //!
-//! At most [`FRAMES_PER_CYCLE`] frames are taken in per cycle of 100 ms; what a client says
+//! At most [`FRAMES_PER_CYCLE`] frames are taken in per cycle of 50 ms; what a client says
 //! beyond that waits in its own socket.
 
 mod client;
@@ -19,7 +19,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use thiserror::Error;
 use vigia_core::link::{Alive, BootId, FrameError, FromPump, Refused, Status, ToPump, Welcome};
 use vigia_core::time::Instant;
@@ -33,7 +33,7 @@ pub const GREETING_MAX: Duration = Duration::from_secs(2);
 /// Longer than [`vigia_core::link::SILENT_MAX`], at which it counts as gone: a busy box is
 /// slow before it is dead.
 pub const CLIENT_SILENT_MAX: Duration = Duration::from_secs(3);
-/// What is listened to in 100 ms.
+/// What is listened to from one cycle to the next.
 pub const FRAMES_PER_CYCLE: u8 = 64;
 /// Events sent at once; the rest follows.
 const EVENTS_AT_ONCE: usize = 64;
@@ -95,7 +95,7 @@ impl Desk {
             };
             let Ok(who) = socket_peercred(&caller) else { continue };
             let uid = who.uid.as_raw();
-            let why = if uid != geteuid().as_raw() && uid != 0 {
+            let why = if !(uid == geteuid().as_raw() || who.gid == getegid() || uid == 0) {
                 Some(Refused::NotYou)
             } else if self.client.is_some() {
                 Some(Refused::Busy)

@@ -189,11 +189,7 @@ impl Pump {
     /// Connected, greeted and welcome.
     pub fn greet(&self) -> (Client, Welcome) {
         let mut client = self.connect();
-        client.say(ToPump::Hello);
-        let welcome = client.until("a welcome", |body| match body {
-            FromPump::Welcome(welcome) => Some(*welcome),
-            _ => None,
-        });
+        let welcome = client.greet();
         (client, welcome)
     }
 }
@@ -211,6 +207,14 @@ pub struct Client {
 }
 
 impl Client {
+    pub fn greet(&mut self) -> Welcome {
+        self.say(ToPump::Hello);
+        self.until("a welcome", |body| match body {
+            FromPump::Welcome(welcome) => Some(*welcome),
+            _ => None,
+        })
+    }
+
     pub fn connect(run: &Path) -> Self {
         let address = SocketAddrUnix::new(run.join("pump.sock")).expect("short");
         let until = deadline();

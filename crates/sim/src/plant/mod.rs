@@ -120,6 +120,12 @@ impl Plant {
         self.refresh();
     }
 
+    /// Whether the watchdog relay is pulled.
+    #[must_use]
+    pub fn is_k0_pulled(&self) -> bool {
+        self.now.is_none_or(|now| self.wiring.k0(now, self.config.watchdog))
+    }
+
     /// What is read back: the relays' own contacts, or only their lines.
     #[must_use]
     pub fn feedback(&self) -> RelayImage {

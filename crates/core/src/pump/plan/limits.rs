@@ -80,7 +80,7 @@ pub(super) const STARTS_WINDOW_S: u64 = 3600;
 pub(super) const DAY_S: u64 = 86_400;
 ///
 pub(super) const VALVE_LOST_MS: u64 = 1500;
-/// A relay that does not follow for this long failed; the image is written every 100 ms.
+/// A relay that does not follow for this long failed; the image is written every 50 ms.
 pub(super) const READ_BACK_MS: u64 = 250;
 /// Written down this often during a run and a refill; what a power cut may forget is added.
 pub(super) const CHECKPOINT_RUN_S: u64 = 10;

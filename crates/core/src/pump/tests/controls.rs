@@ -31,8 +31,16 @@ fn a_bypass_start_outlives_the_valve_timer_of_the_run_before() {
 #[test]
 fn no_contact_may_read_well_when_it_is_cut() {
     use Sensor as N;
-    let hides =
-        [N::FloatLow, N::Overflow, N::OilLow, N::TempHigh, N::Overspeed, N::BatteryLow, N::EmergencyStop];
+    let hides = [
+        N::FloatLow,
+        N::Overflow,
+        N::ValveClosed,
+        N::OilLow,
+        N::TempHigh,
+        N::Overspeed,
+        N::BatteryLow,
+        N::EmergencyStop,
+    ];
     let claims =
         [N::FloatHigh, N::Pressure, N::Flow, N::ValveOpen, N::SelectorAuto, N::FireButton, N::ResetButton];
     for sensor in Sensor::ALL {

@@ -7,8 +7,9 @@ pub(super) fn danger(sensor: Sensor) -> Option<Reading> {
     match sensor {
         // Would end a refill, or pass for water.
         Sensor::FloatHigh | Sensor::Pressure | Sensor::Flow | Sensor::ValveOpen => Some(Reading::Active),
-        // Would hide an empty or full tank, a hot engine, a flat battery, a pressed stop.
+        // Would hide an empty or full tank, a shut valve, a hot engine, a flat battery, a pressed stop.
         Sensor::FloatLow
+        | Sensor::ValveClosed
         | Sensor::Overflow
         | Sensor::OilLow
         | Sensor::TempHigh
@@ -17,11 +18,7 @@ pub(super) fn danger(sensor: Sensor) -> Option<Reading> {
         | Sensor::EmergencyStop => Some(Reading::Inactive),
         // Would leave AUTO to software, start, or reset.
         Sensor::SelectorAuto | Sensor::FireButton | Sensor::ResetButton => Some(Reading::Active),
-        Sensor::SelectorManual
-        | Sensor::ValveClosed
-        | Sensor::EngineRun
-        | Sensor::EngineTurning
-        | Sensor::StarterClosed => None,
+        Sensor::SelectorManual | Sensor::EngineRun | Sensor::EngineTurning | Sensor::StarterClosed => None,
     }
 }
 
