@@ -3,6 +3,7 @@
 mod bench;
 mod ctl;
 mod detect;
+mod gpio;
 mod model;
 mod run;
 mod sim;
@@ -47,6 +48,9 @@ enum Command {
     Sim(sim::Args),
     /// Measure this machine: engine alone, pre-processing, whole path (JSON at the end)
     Bench(bench::Args),
+    /// Lines, relays and contacts of a board, for commissioning
+    #[command(subcommand)]
+    Gpio(gpio::Command),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Gpio(command) => gpio::run(command),
         Command::Model(command) => model::run(command),
     };
     match outcome {

@@ -40,6 +40,7 @@ pub fn status(status: &Status, host: &str, at: Utc) -> Value {
         "sensors": sensors(&status.now),
         "self_tested": status.self_tested,
         "watchdog_fed": status.watchdog_fed,
+        "watchdog_relay": status.watchdog,
         "detection": status.detection,
         "ledger": status.ledger,
         "runs": status.runs,
@@ -77,6 +78,10 @@ pub fn health(status: &Status, host: &str, at: Utc, uptime_s: u64) -> Value {
             "ledger_written": status.ledger == Keeping::Written,
             "late_us_p99": status.late_us_p99,
             "late_us_max": status.late_us_max,
+            "late_cycles": status.late_cycles,
+            "watchdog_relay": status.watchdog,
+            "memory_locked": status.memory_locked,
+            "realtime": status.realtime,
         },
         "dry_run_protection": {
             "enabled": fitted(Sensor::Flow) || fitted(Sensor::Pressure),

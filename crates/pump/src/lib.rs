@@ -14,6 +14,7 @@
 //! - [`book`] events, numbered, kept until `vigia` has acknowledged them.
 //! - [`ledger`] what must outlive the power.
 //! - [`settings`] the board's and the site's file, checked as a whole before anything starts.
+//! - [`commission`] one relay at a time, by hand, before anything is armed: for `vigia gpio`.
 //! - [`lateness`], [`privileges`], [`voice`], [`notify`], [`clock`] one small job each.
 //!
 //! No MQTT, no pictures, no C, no unsafe code. When `vigia` dies, the run in hand is finished
@@ -27,6 +28,7 @@
 pub mod bank;
 pub mod book;
 pub mod clock;
+pub mod commission;
 pub mod cycle;
 pub mod desk;
 pub mod lateness;

@@ -142,7 +142,10 @@ fn of_bank(hardware: &Path, source: BankError) -> RunError {
 }
 
 /// Makes the folder if it is missing, and is the only one in it.
-fn lock(run: &Path) -> Result<std::fs::File, RunError> {
+///
+/// # Errors
+/// The program runs, or the folder cannot be made.
+pub fn lock(run: &Path) -> Result<std::fs::File, RunError> {
     let folder = |source| RunError::Folder { path: run.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o750).create(run).map_err(folder)?;
     let lock = std::fs::OpenOptions::new()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use vigia_core::board::{Contact, Lines};
-use vigia_core::pump::{Reading, RelayImage, Sensor, SensorImage};
+use vigia_core::pump::{Output, Reading, RelayImage, Sensor, SensorImage};
 use vigia_core::time::Instant;
 
 use super::BankError;
@@ -141,6 +141,11 @@ impl Gpio {
     pub fn read_back(&mut self, now: Instant) -> Result<RelayImage, Errno> {
         let has_fallen = self.is_pulled() == Some(false);
         self.relays.read_back(now, &self.inputs, has_fallen)
+    }
+
+    /// What a relay's own contact says, whatever its line does; `None` where none is fitted.
+    pub fn contact(&self, output: Output) -> Option<bool> {
+        self.relays.contact(output, &self.inputs)
     }
 
     /// Whether K0 is pulled, by its own contact; `None` without a K0.

@@ -110,6 +110,14 @@ impl Relays {
     }
 }
 
+impl Relays {
+    /// What a relay's own contact says at this moment; `None` where none is fitted.
+    pub fn contact(&self, output: Output, inputs: &Inputs) -> Option<bool> {
+        let one = self.list.iter().find(|one| one.output == output)?;
+        one.feedback.map(|(slot, _)| inputs.is_active(slot))
+    }
+}
+
 impl One {
     /// `latch`: what the chip puts on the line; `contact`: what the relay's contact says.
     fn says(&self, now: Instant, latch: bool, contact: Option<bool>, has_master_fallen: bool) -> bool {
