@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const FILES_OLD_MAX: usize = 5;
 const LINES_WAITING_MAX: usize = 1024;
 const FLUSH_FOR: Duration = Duration::from_secs(1);
 
+/// The way to the thread that writes, as global as the subscriber that uses it.
+static WRITER: OnceLock<Sender<Entry>> = OnceLock::new();
+
 /// Starts logging for this process. A second call changes nothing. Lines are written by a thread
 /// of its own, so that a stuck reader or a slow disk never holds up who logs.
 ///
@@ -39,6 +43,7 @@ pub fn start(log: &config::Log) -> std::io::Result<Guard> {
     std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&lines, file))?;
     let layer =
         Lines { json: log.json, level: level(log.level), tell: tell.clone(), lost: AtomicU64::new(0) };
+    let _ = WRITER.set(tell.clone());
     // Only a test that starts two programs in one process comes here twice.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
     Ok(Guard(tell))
@@ -50,10 +55,21 @@ pub struct Guard(Sender<Entry>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let (done, written) = bounded(1);
-        if self.0.send_timeout(Entry::Flush(done), FLUSH_FOR).is_ok() {
-            let _ = written.recv_timeout(FLUSH_FOR);
-        }
+        wait_for(&self.0);
+    }
+}
+
+/// For who ends the process without returning: waits, not for ever, until what was logged is written.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        wait_for(writer);
+    }
+}
+
+fn wait_for(writer: &Sender<Entry>) {
+    let (done, written) = bounded(1);
+    if writer.send_timeout(Entry::Flush(done), FLUSH_FOR).is_ok() {
+        let _ = written.recv_timeout(FLUSH_FOR);
     }
 }
 

@@ -1,12 +1,14 @@
 //! What docs/mqtt.md shows is what the code writes.
 
 use serde_json::{Value, json};
+use vigia::liveness::{Judge, Part, Sign};
 use vigia::telemetry::Telemetry;
 use vigia::wire::{Identity, stream};
 use vigia_core::control::Status;
 use vigia_core::detection::{BBox, Detection};
 use vigia_core::event::{DetectionEvent, EventView, Found, Utc};
 use vigia_core::stream::{Cause, CauseCode, StreamState};
+use vigia_core::time::Instant;
 
 fn document() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mqtt.md")).expect("docs/mqtt.md")
@@ -62,7 +64,7 @@ fn the_status_is_as_documented() {
     let written = identity.status(
         Status::Running,
         Utc::from_unix_ns(0),
-        json!({ "uptime_seconds": 0, "engine": {}, "streams": [] }),
+        json!({ "uptime_seconds": 0, "engine": {}, "streams": [], "liveness": Judge::default().rows() }),
     );
     assert_eq!(keys(&written), keys(shown));
     assert_eq!(written["client_id"], shown["client_id"]);
@@ -79,6 +81,23 @@ fn the_status_is_as_documented() {
             document().contains(&format!("`{}`", name.as_str().expect("text"))),
             "{name} is not documented"
         );
+    }
+}
+
+/// The example of a part, and each part with its limit.
+#[test]
+fn signs_of_life_are_as_documented() {
+    let (text, now) = (document(), Instant(40_000_000_000));
+    let mut judge = Judge::default();
+    let last = |ms: u64| Some(Instant(now.0 - ms * 1_000_000));
+    let sign = |part, last| Sign { part, source_id: None, last, worked: true };
+    judge.look(now, &[sign(Part::App, last(12)), sign(Part::Engine, last(30_250))]);
+    assert_eq!(json!(judge.rows()), examples()[1]["liveness"]);
+    for part in Part::ALL {
+        let name = format!("`{}`", part.name());
+        let row = text.lines().find(|l| l.split('|').nth(1).is_some_and(|cell| cell.contains(&name)));
+        let limit = format!("| {} s |", part.limit().as_secs());
+        assert!(row.is_some_and(|row| row.ends_with(&limit)), "{name} {limit}: {row:?}");
     }
 }
 

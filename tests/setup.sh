@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 PACKAGES="
-  ca-certificates procps openssl gcc g++ make cmake pkg-config libssl-dev python3 python3-pip python3-venv
+  ca-certificates procps strace openssl gcc g++ make cmake pkg-config libssl-dev python3 python3-pip python3-venv
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking

@@ -47,16 +47,18 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
-    ("camera", &["clock", "frame"]),
-    ("detect", &["clock", "frame", "camera::latest"]),
-    ("mqtt", &[]),
+    ("liveness", &[]),
+    ("notify", &[]),
+    ("camera", &["clock", "frame", "liveness::Pulse"]),
+    ("detect", &["clock", "frame", "camera::latest", "liveness::Pulse"]),
+    ("mqtt", &["liveness::Pulse"]),
     ("config", &[]),
     ("control", &[]),
-    ("fire", &["clock", "detect::Detected", "link", "mqtt", "wire::Identity", "{clock, link}"]),
+    ("fire", &["clock", "detect::Detected", "link", "liveness", "mqtt", "wire::Identity", "{clock, link}"]),
     ("telemetry", &["detect::Detected"]),
     ("wire", &[]),
 ];

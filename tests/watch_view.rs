@@ -177,6 +177,17 @@ fn each_message_shows_what_it_says() {
             "waiting",
         ),
         ("error", vec![live(json!({ "status": "error" }))], 0, " error", "disconnected"),
+        (
+            "stalled",
+            vec![live(json!({ "status": "running", "liveness": {
+                "app": { "ok": true, "age_ms": 3, "limit_ms": 10000, "stalls": 0 },
+                "engine": { "ok": false, "age_ms": 31000, "limit_ms": 30000, "stalls": 1 },
+                "\u{1b}[2J": { "ok": false },
+            } }))],
+            0,
+            " running, stalled: \u{fffd}[2J, engine",
+            "app",
+        ),
         ("not ours", vec![("other/topic", json!({}), false)], 0, "1 message not understood", "lost"),
         ("no id", vec![("nvr/detections/x", event("hall", 9, &[]), false)], 0, "    9 -", "not understood"),
         (

@@ -27,6 +27,7 @@ impl App {
             "engine": self.engine,
             "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s)).collect::<Vec<_>>(),
             "paused_sources": self.paused_sources(),
+            "liveness": *self.watchdog.rows(),
         });
         if let Value::Object(all) = &mut all {
             if let Some(Value::Object(glance)) = self.fire.as_ref().map(Fire::glance) {

@@ -13,17 +13,19 @@ use vigia_core::control::{COMMANDS, Desired, Entry, Input, Ledger, Machine, Refu
 use vigia_core::control::{Capability, Code};
 use vigia_core::stream::StreamState;
 
-use super::desk::{Desk, Job};
+use super::desk::{Desk, Job, Tools};
 use super::governor::Governor;
-use super::operator::Tools;
 use super::sink::Sink;
 use super::voice::Voice;
+use super::watchdog::Watchdog;
 use super::{App, AppError, Reload, evidence};
+use crate::camera::latest::Latest;
 use crate::clock;
 use crate::control::keys::Keys;
 use crate::control::scribe::{Kept, Scribe};
 use crate::detect::manifest;
 use crate::fire::Fire;
+use crate::liveness::{Part, Pulse, Roster};
 use crate::model::ModelError;
 use crate::mqtt::Worker;
 use crate::telemetry::Telemetry;
@@ -46,6 +48,9 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             "starting",
         );
+        let (roster, pulse) = (Roster::default(), Pulse::default());
+        roster.watch(Part::App, None, &pulse);
+        let watchdog = Watchdog::start(roster.clone())?;
         let keys = Keys::of(&config.control).map_err(AppError::Keys)?;
         let (scribe, kept) = Scribe::open(config.control.journal.as_deref())?;
         let mut machine = Machine::default();
@@ -58,12 +63,14 @@ impl App {
             let other = desired.model != config.detector.model;
             manifest::locate(models, &config.detector.model).ok().filter(|_| other).ok_or(e)
         })?;
-        let fire = Fire::start(&config, &identity, &desired.streams)?;
+        let fire = Fire::start(&config, &identity, &desired.streams, &roster)?;
         let feed = fire.as_ref().and_then(Fire::feed);
         let worker = Worker::start(crate::link::settings(&config, &identity))?;
+        roster.watch(Part::Mqtt, None, worker.pulse());
         let outbox = worker.outbox().clone();
         let voices = Arc::new(ArcSwap::from_pointee(Voice { identity, outbox }));
-        let (latest, telemetry) = (Arc::default(), Telemetry::default());
+        let (latest, telemetry) = (Arc::<Latest>::default(), Telemetry::default());
+        roster.watch(Part::Frames, None, &latest.pulse());
         let (witness, inquiry) = evidence::pair();
         let (told, reports) = unbounded();
         let (done, ended) = unbounded();
@@ -77,10 +84,14 @@ impl App {
             sink: Box::new(sink),
             reports: told,
             ended: done,
+            roster: roster.clone(),
         };
         let desk = Desk::open(tools, desired.clone())?;
         let streams = desired.source_ids().into_iter().map(|id| (id, StreamState::Connecting)).collect();
         let app = Self {
+            watchdog,
+            roster,
+            pulse,
             reload,
             worker,
             voices,

@@ -177,6 +177,7 @@ impl App {
         // What is not the operator's may have changed since it began.
         self.desired.model = outcome.reached.model;
         self.step(Input::Started);
+        self.watchdog.ready();
         let streams = self.desired.streams.len();
         tracing::info!(component = "processor", event = "processor_running", streams, "running");
         None

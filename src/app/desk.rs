@@ -1,5 +1,6 @@
 //! The app's desk: jobs go out to the operator, progress comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -7,10 +8,29 @@ use serde_json::Value;
 use vigia_core::config::Config;
 use vigia_core::control::{Command, Desired, Effect, Refusal};
 
-use super::operator::{Tools, work};
+use super::evidence::Inquiry;
+use super::operator::work;
+use super::running::Ended;
+use super::sink::Sink;
+use crate::camera::Report;
+use crate::camera::latest::Latest;
 use crate::clock;
+use crate::liveness::Roster;
 use crate::mqtt::{Settings, Worker};
 use crate::wire::Identity;
+
+/// What the operator works with.
+pub struct Tools {
+    pub config: Config,
+    pub latest: Arc<Latest>,
+    pub inquiry: Inquiry,
+    /// Makes the sink of each new detector.
+    pub sink: Box<dyn Fn() -> Sink + Send>,
+    pub reports: Sender<Report>,
+    pub ended: Sender<Ended>,
+    /// Where cameras and detector are watched.
+    pub roster: Roster,
+}
 
 /// What is to be done.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ mod running;
 mod sink;
 mod trial;
 mod voice;
+mod watchdog;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::control::journal::JournalError;
 use crate::control::keys::Keys;
 use crate::control::scribe::Scribe;
 use crate::fire::{Fire, FireError};
+use crate::liveness::{Pulse, Roster};
 use crate::model::ModelError;
 use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
@@ -48,6 +50,7 @@ use desk::Desk;
 use governor::Governor;
 use running::Ended;
 use voice::Voices;
+use watchdog::Watchdog;
 
 /// How long the start waits for the broker before it goes on without.
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
@@ -114,6 +117,10 @@ pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppE
 }
 
 struct App {
+    watchdog: Watchdog,
+    roster: Roster,
+    /// Of the loop.
+    pulse: Pulse,
     config: Config,
     reload: Reload,
     worker: Worker,
@@ -168,6 +175,8 @@ impl App {
         let soon = tick(STATUS_EVERY);
         let patience = after(BROKER_PATIENCE);
         loop {
+            self.pulse.beat(clock::now());
+            self.pulse.worked();
             let pause_over = self.machine.deadline().map_or_else(never, |at| after(at.since(clock::now())));
             // A rename replaces the worker, and with it these.
             let (links, incoming) = (self.worker.events().clone(), self.worker.incoming().clone());
@@ -277,14 +286,28 @@ impl App {
     }
 
     fn refresh(&mut self) {
+        self.stale |= self.watchdog.has_turned();
+        if self.watchdog.is_heard() {
+            self.watchdog.doing(self.in_short());
+        }
         if self.stale && self.launched && self.is_connected() {
             self.stale = !self.publish_status(self.machine.status(), json!({}));
         }
     }
 
+    /// For the service manager.
+    fn in_short(&self) -> String {
+        let running = self.streams.values().filter(|state| **state == StreamState::Running).count();
+        let (status, all) = (self.machine.status().name(), self.streams.len());
+        let broker = if self.is_connected() { "connected" } else { "away" };
+        format!("{status}, {running} of {all} streams run, broker {broker}")
+    }
+
     /// The last words: `stopped` (or `error`), the answer to who asked, then `disconnected`.
     fn farewell(mut self, failed: bool) {
         tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
+        self.watchdog.stopping();
+        self.pulse.beat(clock::now());
         self.latest.set_gate(Gate { all_closed: true, ..Gate::default() });
         self.desk.close(STOP_WITHIN);
         // Status overtakes detections in the queue; after `stopped` none may follow.
@@ -308,6 +331,8 @@ impl App {
         let last = self.machine.status();
         self.step(Input::Leave);
         self.publish_status(Status::Disconnected, json!({ "reason": "shutdown", "last_status": last }));
+        // Waits for the disk, which may be slow, and has a limit of its own.
+        self.pulse.beat(clock::now());
         self.scribe.close();
         let farewell = self.worker.shutdown(FLUSH_FOR);
         if farewell.undelivered > 0 {

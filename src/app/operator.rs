@@ -3,22 +3,17 @@
 //! The app gives one [`Job`] at a time and hears [`Progress`]. Whatever can be tried without
 //! anybody noticing is tried first; what fails later is taken back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::Value;
-use vigia_core::config::{Config, Stream};
+use vigia_core::config::Stream;
 use vigia_core::control::{Change, Code, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff};
 use vigia_core::stream::StreamState;
 
-use super::desk::{Job, Outcome, Plan, Progress, Step};
-use super::evidence::Inquiry;
-use super::running::{ChangeError, Ended, Running};
-use super::sink::Sink;
+use super::desk::{Job, Outcome, Plan, Progress, Step, Tools};
+use super::running::{ChangeError, Running};
 use super::trial;
-use crate::camera::Report;
-use crate::camera::latest::Latest;
 use crate::clock;
 use crate::detect::Detector;
 use crate::model::{Loader, ModelError};
@@ -30,17 +25,6 @@ const PROOF_WITHIN: Duration = Duration::from_secs(1);
 /// How long an old connection has to say what waits.
 const RETIRE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// What the thread works with.
-pub struct Tools {
-    pub config: Config,
-    pub latest: Arc<Latest>,
-    pub inquiry: Inquiry,
-    /// Makes the sink of each new detector.
-    pub sink: Box<dyn Fn() -> Sink + Send>,
-    pub reports: Sender<Report>,
-    pub ended: Sender<Ended>,
-}
 
 /// Carries out jobs until nobody gives any; then everything stops.
 pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Receiver<Job>) {
@@ -126,12 +110,12 @@ impl Operator {
     }
 
     fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
-        let Tools { config, latest, sink, reports, ended, .. } = &self.tools;
+        let Tools { config, latest, sink, reports, ended, roster, .. } = &self.tools;
         let loaded = self.loader.load(config, &desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
         let detector = Detector::new(loaded.network, &desired.streams)
             .map_err(|e| Refusal::new(Code::BadModel, e.to_string()))?;
-        let ends = (reports.clone(), ended.clone());
+        let ends = (reports.clone(), ended.clone(), roster.clone());
         let (camera, streams) = (&config.camera, &desired.streams);
         let running = Running::start(camera, streams, detector, latest.clone(), sink(), ends);
         self.running = Some(running.map_err(|e| failed(&e))?);

@@ -14,6 +14,7 @@ use super::App;
 use super::desk::Job;
 use super::voice::Voice;
 use crate::clock;
+use crate::liveness::Part;
 use crate::mqtt::{Class, Incoming, Link, Qos, Settings, Worker};
 use crate::wire::Identity;
 
@@ -75,6 +76,7 @@ impl App {
         };
         let old = self.voices.load_full();
         let outbox = worker.outbox().clone();
+        self.roster.watch(Part::Mqtt, None, worker.pulse());
         outbox.set_gate(self.gate());
         self.voices.store(Arc::new(Voice { identity: *identity, outbox }));
         let retired = std::mem::replace(&mut self.worker, worker);

@@ -15,6 +15,7 @@ use crate::camera::{Camera, Options, Report};
 use crate::detect::network::Network;
 use crate::detect::orders::{Carried, Order, Orders};
 use crate::detect::{DetectError, Detector};
+use crate::liveness::{Part, Roster};
 
 /// How the detector ended: as it was told to, or beyond use.
 pub type Ended = Result<(), DetectError>;
@@ -28,6 +29,7 @@ pub struct Running {
     orders: Orders,
     options: Options,
     reports: Sender<Report>,
+    roster: Roster,
 }
 
 /// Why a change could not be made.
@@ -43,7 +45,7 @@ pub enum ChangeError {
 
 impl Running {
     /// Starts the detector on `latest`, then a camera for each stream. Cameras tell `reports` what
-    /// they do; the detector's end goes to `ended`.
+    /// they do; the detector's end goes to `ended`; all of them owe `roster` signs of life.
     ///
     /// # Errors
     /// If the operating system gives no thread; then nothing runs.
@@ -53,14 +55,16 @@ impl Running {
         detector: Detector,
         latest: Arc<Latest>,
         sink: Sink,
-        (reports, ended): (Sender<Report>, Sender<Ended>),
+        (reports, ended, roster): (Sender<Report>, Sender<Ended>, Roster),
     ) -> Result<Self, ChangeError> {
         latest.open();
         let stop = Arc::new(AtomicBool::new(false));
         let orders = detector.orders();
+        roster.watch(Part::Engine, None, detector.pulse());
         let detector = spawn_detector(detector, latest.clone(), stop.clone(), sink, ended)?;
         let options = Options { camera: camera.clone(), every: 1, once: false };
-        let mut running = Self { cameras: BTreeMap::new(), latest, stop, detector, orders, options, reports };
+        let cameras = BTreeMap::new();
+        let mut running = Self { cameras, latest, stop, detector, orders, options, reports, roster };
         for stream in streams {
             if let Err(error) = running.watch(stream.clone()) {
                 running.stop();
@@ -78,6 +82,7 @@ impl Running {
         let id = stream.source_id;
         let (options, latest) = (self.options.clone(), self.latest.clone());
         let camera = Camera::start(stream, options, latest, self.reports.clone())?;
+        self.roster.watch(Part::Cameras, Some(id), camera.pulse());
         self.cameras.insert(id, camera);
         Ok(())
     }

@@ -9,7 +9,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Condvar, Mutex};
 use vigia_core::stream::Gate;
 
+use crate::clock;
 use crate::frame::Frame;
+use crate::liveness::Pulse;
 
 /// Where cameras put frames and the detector takes them.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ struct Slots {
     turns: u64,
     closed: bool,
     gate: Gate,
+    /// Rests while nothing waits; else beats when a frame is taken, and when the first one comes.
+    taken: Pulse,
     /// Who wants copies of frames, and how many more.
     tap: Option<(Sender<Frame>, u32)>,
 }
@@ -60,8 +64,18 @@ impl Slots {
     }
 
     fn fill(&mut self, frame: Frame) {
+        if self.full.is_empty() {
+            self.taken.beat(clock::now());
+        }
         self.turns += 1;
         self.full.push(Slot { turn: self.turns, frame });
+    }
+
+    /// Something left other than by being taken.
+    fn left(&self) {
+        if self.full.is_empty() {
+            self.taken.rest();
+        }
     }
 }
 
@@ -114,6 +128,7 @@ impl Latest {
             std::mem::take(&mut slots.full).into_iter().partition(|s| gate.is_closed(s.frame.source_id));
         slots.full = kept;
         slots.gate = gate;
+        slots.left();
         drop(slots);
         self.emptied.notify_all();
         drop::<Vec<Slot>>(dropped);
@@ -137,6 +152,7 @@ impl Latest {
         let mut slots = self.slots.lock();
         let at = slots.full.iter().position(|s| s.frame.source_id == source_id);
         let dropped = at.map(|at| slots.full.swap_remove(at));
+        slots.left();
         drop(slots);
         self.emptied.notify_all();
         drop(dropped);
@@ -150,9 +166,17 @@ impl Latest {
         }
         let next = slots.full.iter().enumerate().min_by_key(|(_, s)| s.turn).map(|(i, _)| i)?;
         let frame = slots.full.swap_remove(next).frame;
+        slots.taken.worked();
+        slots.taken.beat(clock::now());
+        slots.left();
         drop(slots);
         self.emptied.notify_all();
         Some(frame)
+    }
+
+    /// Of whoever takes frames: it owes nothing while none waits.
+    pub fn pulse(&self) -> Pulse {
+        self.slots.lock().taken.clone()
     }
 
     /// Frames are wanted again, after [`Self::close`].
@@ -165,6 +189,7 @@ impl Latest {
         let mut slots = self.slots.lock();
         slots.closed = true;
         let frames = std::mem::take(&mut slots.full);
+        slots.left();
         drop(slots);
         self.filled.notify_all();
         self.emptied.notify_all();

@@ -25,6 +25,7 @@ use vigia_core::stream::{Cause, CauseCode, StreamState};
 use vigia_core::time::Instant;
 
 use crate::clock;
+use crate::liveness::Pulse;
 use feed::{Counters, Feed};
 use latest::Latest;
 use pipeline::Pipeline;
@@ -60,6 +61,7 @@ pub struct Options {
 pub struct Camera {
     feed: Arc<Feed>,
     state: Arc<Mutex<StreamState>>,
+    pulse: Pulse,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,10 +81,23 @@ impl Camera {
         let (stop, stopped) = bounded(0);
         let name = format!("camera-{}", stream.source_id);
         let shown = Arc::new(Mutex::new(StreamState::Connecting));
-        let state = shown.clone();
-        let mut watch = Watch { stream, options, feed: feed.clone(), stopped, reports, state: None, shown };
-        let thread = std::thread::Builder::new().name(name).spawn(move || watch.run())?;
-        Ok(Self { feed, state, stop: Some(stop), thread: Some(thread) })
+        let (state, pulse) = (shown.clone(), Pulse::default());
+        let mut watch = Watch {
+            stream,
+            options,
+            feed: feed.clone(),
+            stopped,
+            reports,
+            pulse: pulse.clone(),
+            state: None,
+            shown,
+        };
+        let work = move || {
+            watch.run();
+            watch.pulse.rest();
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(work)?;
+        Ok(Self { feed, state, pulse, stop: Some(stop), thread: Some(thread) })
     }
 
     #[must_use]
@@ -94,6 +109,12 @@ impl Camera {
     #[must_use]
     pub fn state(&self) -> StreamState {
         self.state.lock().clone()
+    }
+
+    /// Of its thread, which comes by each 100 ms. A camera that is away takes nothing from it.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Another rate from now on; the connection doesn't notice.
@@ -123,6 +144,7 @@ struct Watch {
     feed: Arc<Feed>,
     stopped: Receiver<()>,
     reports: Sender<Report>,
+    pulse: Pulse,
     state: Option<StreamState>,
     /// The same, for [`Camera::state`].
     shown: Arc<Mutex<StreamState>>,
@@ -142,6 +164,7 @@ impl Watch {
         let mut backoff = Backoff::new(c.reconnect_min, c.reconnect_max);
         self.enter(StreamState::Connecting);
         loop {
+            self.pulse.beat(clock::now());
             self.feed.begin();
             let before = self.feed.pictures();
             let cause = match self.run_once() {
@@ -161,11 +184,19 @@ impl Watch {
             if self.options.once {
                 return;
             }
-            if self.stopped.recv_timeout(delay) != Err(RecvTimeoutError::Timeout) {
+            if self.wait(delay) {
                 return;
             }
             self.feed.counters.reconnections.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Waits, and owes no sign of life meanwhile. True: it is to stop.
+    fn wait(&self, limit: Duration) -> bool {
+        self.pulse.rest();
+        let stops = self.stopped.recv_timeout(limit) != Err(RecvTimeoutError::Timeout);
+        self.pulse.beat(clock::now());
+        stops
     }
 
     /// What the stream came to, when it is stopped.
@@ -195,6 +226,7 @@ impl Watch {
         let mut progress = Progress { at: clock::now(), lap: clock::now(), keyframe_asked: None };
         loop {
             let message = bus.timed_pop(gst::ClockTime::try_from(LOOK_EVERY).ok());
+            self.pulse.beat(clock::now());
             if self.feed.stopped.load(Ordering::Acquire) {
                 return Ok(End::Stopped);
             }
@@ -226,7 +258,7 @@ impl Watch {
         // A gate that keeps frames from the decoder brings the end early: a lap takes its time.
         let waits = self.stream.pace == config::Pace::Max;
         let left = self.feed.lap().saturating_sub(clock::now().since(lap));
-        if !waits && self.stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
+        if !waits && self.wait(left) {
             return Ok(Some(End::Stopped));
         }
         // Before the seek: frames of the new lap may come while it returns.
@@ -249,7 +281,10 @@ impl Watch {
             }
         }
         match self.feed.last_picture() {
-            Some(_) => self.enter(StreamState::Running),
+            Some(_) => {
+                self.pulse.worked();
+                self.enter(StreamState::Running);
+            }
             None if self.feed.waits_for_keyframe() => {
                 self.enter(StreamState::WaitingKeyframe);
                 let asked = progress.keyframe_asked;

@@ -31,6 +31,7 @@ use vigia_core::time::Instant;
 use crate::camera::latest::Latest;
 use crate::clock;
 use crate::frame::Frame;
+use crate::liveness::Pulse;
 use engine::EngineError;
 use lane::Lane;
 use network::{Network, Placed};
@@ -113,6 +114,7 @@ pub struct Detector {
     dropped: Arc<std::sync::atomic::AtomicU64>,
     orders: Orders,
     inbox: Inbox,
+    pulse: Pulse,
 }
 
 /// A request in flight.
@@ -150,6 +152,7 @@ impl Detector {
             dropped: Arc::default(),
             orders,
             inbox,
+            pulse: Pulse::default(),
         })
     }
 
@@ -165,6 +168,13 @@ impl Detector {
         self.dropped.clone()
     }
 
+    /// Of its thread: at each turn, and before each request that it waits for. Loading a model is done by
+    /// others, so nothing here takes longer than an inference.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Works until `stop`, then finishes what is in flight.
     ///
     /// # Errors
@@ -176,6 +186,7 @@ impl Detector {
         mut emit: impl FnMut(&Detected),
     ) -> Result<(), DetectError> {
         while !stop.load(Ordering::Acquire) {
+            self.pulse.beat(clock::now());
             while let Ok((order, answer)) = self.inbox.try_recv() {
                 self.drain(&mut emit)?;
                 // Who gave it may have left.
@@ -249,6 +260,7 @@ impl Detector {
     /// Waits for the oldest request and hands its detections on.
     fn finish(&mut self, emit: &mut impl FnMut(&Detected)) -> Result<(), DetectError> {
         let Some(job) = self.jobs.pop_front() else { return Ok(()) };
+        self.pulse.beat(clock::now());
         self.free.push(job.slot);
         let Some(lane) = self.lanes.get_mut(&job.source_id) else { return Ok(()) };
         let done = self.network.finish(job.slot, job.placed, lane.floor(), &mut self.found);
@@ -257,6 +269,7 @@ impl Detector {
             return self.failed(job.source_id, e);
         }
         self.failures = 0;
+        self.pulse.worked();
         lane.label(job.captured_at, &mut self.found);
         lane.frame_id += 1;
         emit(&Detected {

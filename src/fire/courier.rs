@@ -17,6 +17,7 @@ use super::panel::Condition;
 use super::spool::{Change, Letter, Spool, WAITING_MAX};
 use super::{News, Task};
 use crate::clock;
+use crate::liveness::Pulse;
 use crate::mqtt::{Class, Outbox, Qos, Receipt};
 
 /// Messages that are offered to the broker at a time; the rest waits on the disk.
@@ -51,6 +52,9 @@ pub struct Tools {
     pub news: Option<Sender<News>>,
     /// A fire is taken over when the broker has it: nobody else is there to take it.
     pub broker_takes: bool,
+    /// Never says that it worked: a disk that hangs is the same after a new start, and fires are told to the
+    /// pump without it.
+    pub pulse: Pulse,
 }
 
 struct Courier {
@@ -83,11 +87,13 @@ impl Courier {
             self.offer();
             let again = self.again.map_or_else(never, |at| crossbeam_channel::after(at.since(clock::now())));
             let mut open = true;
+            self.tools.pulse.rest();
             select! {
                 recv(jobs) -> job => open = job.is_ok_and(|job| self.take(job)),
                 recv(receipts) -> receipt => if let Ok(receipt) = receipt { self.receipt(receipt) },
                 recv(again) -> _ => self.again = None,
             }
+            self.tools.pulse.beat(clock::now());
             while self.unwritten.len() < BATCH_MAX && open {
                 if let Ok(job) = jobs.try_recv() {
                     open = self.take(job);

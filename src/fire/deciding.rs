@@ -26,6 +26,7 @@ use super::told::{self, Counts};
 use super::topics::Topics;
 use super::{Glance, News, Task, Told, why};
 use crate::clock;
+use crate::liveness::Pulse;
 use crate::mqtt::{Incoming, Link, Worker};
 
 /// Reports and messages taken between two steps.
@@ -50,6 +51,7 @@ pub struct Tools {
     pub asked: Sender<Incoming>,
     pub told: Sender<Told>,
     pub glance: Arc<ArcSwap<Glance>>,
+    pub pulse: Pulse,
 }
 
 pub struct Deciding {
@@ -100,6 +102,7 @@ impl Deciding {
         let (tasks, reports) = (self.tools.tasks.clone(), self.tools.food.reports.clone());
         let mut open = true;
         while open {
+            self.tools.pulse.beat(clock::now());
             let wait = after(self.due().since(clock::now()));
             select! {
                 recv(tasks) -> task => open = task.is_ok_and(|task| self.task(task)),
@@ -120,6 +123,7 @@ impl Deciding {
                 }
             }
             self.step();
+            self.tools.pulse.worked();
         }
         self.farewell();
     }

@@ -17,6 +17,7 @@ use super::pump;
 use super::spool::{Change, Left, Spool};
 use super::topics::Topics;
 use super::{Fire, FireError, feed};
+use crate::liveness::{Part, Pulse, Roster};
 use crate::mqtt::{Limits, Qos, Settings, Subscription, Timing, Will, Worker};
 use crate::wire::Identity;
 use crate::{clock, link};
@@ -29,7 +30,8 @@ const ASKED_LEN_MAX: usize = 256;
 const FIRE_KEPT: Duration = Duration::from_secs(60);
 
 impl Fire {
-    /// Starts what the configuration asks for; nothing if it asks for neither fires nor a pump.
+    /// Starts what the configuration asks for; nothing if it asks for neither fires nor a pump. Its threads
+    /// owe signs of life from then on.
     ///
     /// # Errors
     /// [`FireError`]; then nothing runs.
@@ -37,6 +39,7 @@ impl Fire {
         config: &Config,
         identity: &Identity,
         streams: &[Stream],
+        roster: &Roster,
     ) -> Result<Option<Self>, FireError> {
         if config.fire.is_none() && config.pump.is_none() {
             return Ok(None);
@@ -48,6 +51,7 @@ impl Fire {
         let open = settle(&mut spool, &mut left, &identity.boot_id)?;
         let table = table(config, streams, left.next_fire)?;
         let worker = Worker::start(settings(config, identity, &topics))?;
+        roster.watch(Part::FireMqtt, None, worker.pulse());
         let outbox = worker.outbox().clone();
         let (feed, food) = feed::pair();
         let (tasks, task_inbox) = unbounded();
@@ -75,6 +79,7 @@ impl Fire {
                     glance: pump_glance.clone(),
                     open,
                     next_water: left.next_fire,
+                    pulse: watched(roster, Part::PumpLink),
                 };
                 spawn("pump-link", end.clone(), move || pump::work(tools))?;
                 Some(news)
@@ -88,6 +93,7 @@ impl Fire {
             tasks: tasks.clone(),
             news: news.clone(),
             broker_takes: config.pump.is_none(),
+            pulse: watched(roster, Part::Courier),
         };
         spawn("courier", end.clone(), move || courier::work(tools))?;
         let watches = table.is_some();
@@ -105,6 +111,7 @@ impl Fire {
                 asked: asked_in,
                 told: told_in,
                 glance: glance.clone(),
+                pulse: watched(roster, Part::Fire),
             },
             table,
         );
@@ -112,6 +119,12 @@ impl Fire {
         let feed = watches.then_some(feed);
         Ok(Some(Self { host, feed, tasks, news, jobs, asked, told, glance, pump: pump_glance, done }))
     }
+}
+
+fn watched(roster: &Roster, part: Part) -> Pulse {
+    let pulse = Pulse::default();
+    roster.watch(part, None, &pulse);
+    pulse
 }
 
 fn spawn(name: &str, end: Sender<()>, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

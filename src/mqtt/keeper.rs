@@ -19,7 +19,7 @@ use super::session::{Incoming, Session, Signals};
 use super::wake::{Bell, Ear};
 use super::worker::Board;
 
-/// The longest sleep while serving; callbacks and producers ring earlier.
+/// The longest sleep, and so the time between two signs of life; callbacks and producers ring earlier.
 const NAP_MAX: Duration = Duration::from_millis(500);
 /// While the app loses incoming messages, it is said at most this often.
 const OVERFLOW_LOG_EVERY: Duration = Duration::from_secs(10);
@@ -80,6 +80,14 @@ impl Keeper {
             self.pause(delay);
         }
         self.board.set_link(Link::Down { cause: Cause::Shutdown });
+        self.board.pulse.rest();
+    }
+
+    /// Every wait of this thread: for the bell, at most so long, and never for long.
+    fn nap(&self, limit: Duration) {
+        self.board.pulse.beat(self.now());
+        self.ear.wait(limit.min(NAP_MAX));
+        self.board.pulse.beat(self.now());
     }
 
     /// One connection, from the attempt to its end. Returns the delay before the next.
@@ -102,6 +110,7 @@ impl Keeper {
         let number = self.board.connections.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::info!(component, event = "broker_connected", session = number, address, "connected");
         self.board.set_link(Link::Connected { session: number });
+        self.board.pulse.worked();
         self.live(session)
     }
 
@@ -155,7 +164,7 @@ impl Keeper {
                     let why = "no answer, or its name is not resolved".to_owned();
                     return Err(Cause::Unreachable { address: address.to_owned(), why });
                 }
-                None => self.ear.wait(until.since(now).min(self.until_stop(now))),
+                None => self.nap(until.since(now).min(self.until_stop(now))),
             }
         };
         let relay = Relay::start(stream, self.settings.broker.tls.is_some());
@@ -224,6 +233,7 @@ impl Keeper {
     fn serve(&mut self, session: &mut Session, since: Instant) -> End {
         loop {
             let now = self.now();
+            self.board.pulse.beat(now);
             session.fill(&self.outbox, now);
             let hurry = self.board.stop_by().is_some();
             let probe_in = session.probe(now, self.settings.timing.idle_probe_every, hurry);
@@ -245,7 +255,7 @@ impl Keeper {
             }
             self.tell_overflow(now);
             if !progress {
-                self.ear.wait(probe_in.min(NAP_MAX).min(self.until_stop(now)));
+                self.nap(probe_in.min(self.until_stop(now)));
             }
         }
     }
@@ -266,11 +276,11 @@ impl Keeper {
                 while self.now() < until
                     && self.lingering.as_mut().is_some_and(|d| d.answer(&self.waker).is_none())
                 {
-                    self.ear.wait(until.since(self.now()));
+                    self.nap(until.since(self.now()));
                 }
                 self.lingering = None;
             } else {
-                self.ear.wait(NAP_MAX.min(self.until_stop(self.now())));
+                self.nap(self.until_stop(self.now()));
             }
         }
     }
@@ -283,7 +293,7 @@ impl Keeper {
             if answer.is_some() || now >= until || self.is_over(0) {
                 return answer;
             }
-            self.ear.wait(until.since(now).min(self.until_stop(now)));
+            self.nap(until.since(now).min(self.until_stop(now)));
         }
     }
 

@@ -15,6 +15,7 @@ use super::link::{Cause, Link, LinkEvent};
 use super::outbox::Outbox;
 use super::session::Incoming;
 use super::wake::{self, Bell};
+use crate::liveness::Pulse;
 
 /// Events the app may leave unread before the oldest is discarded.
 const EVENTS_LEN_MAX: usize = 64;
@@ -43,6 +44,7 @@ pub(super) struct Board {
     pub(super) connections: AtomicU64,
     pub(super) attempts: AtomicU64,
     pub(super) incoming_dropped: Arc<AtomicU64>,
+    pub(super) pulse: Pulse,
 }
 
 /// Counters of the link; those of messages are [`Outbox::counters`].
@@ -72,6 +74,7 @@ impl Board {
             connections: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             incoming_dropped: Arc::new(AtomicU64::new(0)),
+            pulse: Pulse::default(),
         }
     }
 
@@ -136,6 +139,12 @@ impl Worker {
     #[must_use]
     pub fn link(&self) -> Link {
         self.board.link.lock().clone()
+    }
+
+    /// Of its thread, which comes by each 500 ms whether the broker is there or not.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.board.pulse
     }
 
     #[must_use]

@@ -166,6 +166,10 @@ fn status(instance: &Instance) -> Option<String> {
 pub(super) fn status_words(instance: &Instance) -> String {
     match &instance.status {
         None => "no status".to_owned(),
+        // Rare, and worse than whatever it says to do.
+        Some(told) if !told.what.stalled.is_empty() => {
+            format!("{}, stalled: {}", told.what.status, told.what.stalled.join(", "))
+        }
         Some(told) => match told.what.reason.as_deref() {
             Some("lwt") => format!("{} (vanished without a goodbye)", told.what.status),
             Some(reason) => format!("{} ({reason})", told.what.status),

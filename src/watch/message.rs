@@ -1,5 +1,6 @@
 //! What may arrive, and how it is read: bounded, tolerant of more fields than we know.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,6 +15,8 @@ use super::words::clean;
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Detections kept of one event.
 const DETECTIONS_LEN_MAX: usize = 300;
+/// Parts that stand, kept of one status.
+const PARTS_LEN_MAX: usize = 8;
 /// Streams kept of one status.
 const STREAMS_LEN_MAX: usize = 100;
 
@@ -68,6 +71,17 @@ pub(super) struct Status {
     pub(super) engine: Option<Engine>,
     #[serde(default)]
     pub(super) streams: Option<Vec<Stream>>,
+    #[serde(default)]
+    liveness: BTreeMap<String, Sign>,
+    /// Parts that give no sign of life, by name; filled here.
+    #[serde(skip)]
+    pub(super) stalled: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sign {
+    #[serde(default)]
+    ok: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -169,6 +183,8 @@ impl Status {
                 *text = clean(text);
             }
         }
+        let stalled = std::mem::take(&mut self.liveness).into_iter().filter(|(_, sign)| !sign.ok);
+        self.stalled = stalled.take(PARTS_LEN_MAX).map(|(name, _)| clean(&name)).collect();
         if let Some(streams) = &mut self.streams {
             streams.truncate(STREAMS_LEN_MAX);
             for s in streams {

@@ -190,7 +190,7 @@ impl Model {
         let engine = status.engine.take();
         let told = self.told(now, status.timestamp, retained, status);
         let instance = self.instance(now, &id, retained);
-        let said = |s: &Told<Status>| (s.what.status.clone(), s.what.reason.clone());
+        let said = |s: &Told<Status>| (s.what.status.clone(), s.what.reason.clone(), s.what.stalled.clone());
         let mut changes = Vec::new();
         if instance.status.as_ref().map(said) != Some(said(&told)) {
             changes.push(Change::Status { instance: id.clone() });

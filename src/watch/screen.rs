@@ -12,6 +12,7 @@ use vigia_core::time::Instant;
 use super::board::Board;
 use super::instance::{Camera, Instance};
 use super::lines::{cameras, instances, status_words, troubles};
+use super::message::Status;
 use super::model::{Model, Seen};
 use super::words::{age, clock_time, counted, number, or_dash, span, summary};
 use crate::mqtt::Link;
@@ -106,7 +107,8 @@ fn draw_instances(frame: &mut Frame<'_>, area: Rect, model: &Model, now: Instant
 
 /// The most important first: a narrow screen cuts the end.
 fn instance_line(instance: &Instance, board: Option<&Board>, now: Instant) -> Line<'static> {
-    let troubled = instance.status.as_ref().is_some_and(|s| s.what.status == "error") || instance.is_gone();
+    let bad_news = |status: &Status| status.status == "error" || !status.stalled.is_empty();
+    let troubled = instance.status.as_ref().is_some_and(|s| bad_news(&s.what)) || instance.is_gone();
     let style = if troubled { bad() } else { Style::new() };
     let mut spans = vec![" ".into(), Span::styled(status_words(instance), style)];
     // One line: of all that is wrong the worst, and how much more there is.

@@ -26,6 +26,7 @@ use super::topics::Topics;
 use super::why::wall;
 use super::{Ask, News, Task, Told, telemetry};
 use crate::clock;
+use crate::liveness::Pulse;
 use crate::mqtt::Outbox;
 use socket::Connection;
 
@@ -57,6 +58,7 @@ pub struct Tools {
     /// Fires of the life before.
     pub open: Vec<Open>,
     pub next_water: u64,
+    pub pulse: Pulse,
 }
 
 /// The pump in the instance's status.
@@ -144,7 +146,9 @@ pub fn work(mut tools: Tools) {
 impl Link {
     fn work(mut self) {
         loop {
+            self.tools.pulse.beat(clock::now());
             self.tend(clock::now());
+            self.tools.pulse.worked();
             let wait = self.due().since(clock::now());
             match self.tools.inbox.recv_timeout(wait) {
                 Ok(News::Close) | Err(RecvTimeoutError::Disconnected) => return self.farewell(),
