@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test check bench fuzz model setup clean
+.PHONY: run drill sim test test-gpio check bench fuzz model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -22,6 +22,12 @@ sim: setup
 # Everything that can be tested on this machine.
 test: setup
 	cargo test --workspace --no-fail-fast
+
+# Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm).
+test-gpio: setup
+	@tests/vm/build.sh
+	@cargo build --quiet -p vigia-sim --bin vigia-lines --bin vigia-vm
+	@target/debug/vigia-vm smoke
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup

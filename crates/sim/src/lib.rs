@@ -25,6 +25,8 @@
 pub mod plant;
 pub mod plot;
 pub mod trial;
+#[cfg(feature = "lines")]
+pub mod vm;
 
 #[cfg(feature = "world")]
 mod world {

@@ -1,0 +1,89 @@
+//! `vigia-pump` dies in the middle of a run (R-H1, R-H14, I10): the heartbeat stops, K0 falls, nothing that hangs
+//! behind it stays on, and the next start drives nothing before it has tested itself.
+
+use std::time::Duration;
+
+use super::{Bench, Seeing, is_any_behind_k0, sees};
+use crate::plant::Button;
+use crate::vm::clock::{now, rest};
+use crate::vm::lines::What;
+use crate::vm::rig::RigError;
+use crate::vm::smoke::table::{Spans, ms};
+use crate::vm::wire::{GuestTime, LineId};
+
+/// From the death to the last edge of the heartbeat line.
+const BEATS_MAX: Duration = Duration::from_millis(100);
+/// From the death to coils without current.
+const SAFE_MAX: Duration = Duration::from_millis(400);
+
+/// How it dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    Killed,
+    /// systemd's watchdog finds it after 2 s, kills and starts it.
+    Stopped,
+    /// Its memory is taken away.
+    OutOfMemory,
+}
+
+impl Death {
+    const ALL: [Self; 3] = [Self::Killed, Self::Stopped, Self::OutOfMemory];
+
+    /// In the guest's shell; it is dead when the command ends.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Killed => "kill -KILL $(pidof vigia-pump)",
+            Self::Stopped => "kill -STOP $(pidof vigia-pump)",
+            Self::OutOfMemory => {
+                "p=$(pidof vigia-pump) && echo 1 > /sys/fs/cgroup/system.slice/vigia-pump.service/memory.max; \
+                 n=0; while [ -d /proc/$p ] && [ $n -lt 50 ]; do n=$((n+1)); sleep 0.02; done; \
+                 ! [ -d /proc/$p ] || kill -KILL $p"
+            }
+        }
+    }
+}
+
+pub fn of_the_pump(bench: &mut Bench, count: u32) -> Seeing {
+    let heartbeat = bench.rig.line("relay-heartbeat")?;
+    let (mut beats, mut safe) = (Spans::default(), Spans::default());
+    for (round, death) in (0..count).zip(Death::ALL.into_iter().cycle()) {
+        let named = |e| RigError::Not(format!("round {round}, {death:?}: {e}"));
+        let (last_beat, off) = once(bench, heartbeat, death).map_err(named)?;
+        beats.add(last_beat);
+        safe.add(off);
+    }
+    Ok(format!("{count}; last heartbeat after it {}; coils off {}", beats.sentence(), safe.sentence()))
+}
+
+/// One death: how long the heartbeat went on, and until all coils behind K0 were off.
+fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration, Duration), RigError> {
+    bench.press(Button::Fire);
+    // Anywhere from the valves to the end of the run.
+    rest(Duration::from_millis(bench.rng.u64(0..9_000)));
+    let (place, asked) = (bench.rig.lines.place(), now());
+    bench.rig.run(death.command())?;
+    let died = bench.rig.lines.time()?;
+    // Long enough for K0, too short for a new start to beat: that rests first.
+    rest(SAFE_MAX);
+    let clock = bench.rig.lines.clock().ok_or_else(|| RigError::Not("the guest has no clock".to_owned()))?;
+    let until = GuestTime(died.0 + u64::try_from(SAFE_MAX.as_nanos()).unwrap_or(u64::MAX));
+    let (told, _) = bench.rig.lines.since(place);
+    let edges = told.iter().filter_map(|told| match &told.what {
+        What::Edge(edge) if edge.line == heartbeat && edge.at < until => Some(edge.at),
+        _ => None,
+    });
+    let went_on = edges.max().unwrap_or(died).since(died);
+    sees(went_on <= BEATS_MAX, || format!("the heartbeat went on for {}", ms(went_on)))?;
+    let died_at = clock.host(died);
+    bench.wait("coils behind K0 are off", |world| {
+        world.story().last().is_some_and(|m| !is_any_behind_k0(m.coils))
+    })?;
+    let story = bench.story_since(asked);
+    let was_on = story.iter().rfind(|m| m.at <= died_at).is_some_and(|m| is_any_behind_k0(m.coils));
+    let first_off = story.iter().find(|m| m.at >= died_at && !is_any_behind_k0(m.coils));
+    let off = if was_on { first_off.map_or(Duration::MAX, |m| m.at.since(died_at)) } else { Duration::ZERO };
+    sees(off <= SAFE_MAX, || format!("coils behind K0 were on for {}", ms(off)))?;
+    bench.wait_armed(died_at)?;
+    bench.wait_rest()?;
+    Ok((went_on, off))
+}

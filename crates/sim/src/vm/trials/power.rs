@@ -1,0 +1,46 @@
+//! The power goes in the middle of a run (R-H28, P45, I20): it always boots, nothing behind K0 moves before the
+//! self-test, and what had been told is known.
+
+use std::time::Duration;
+
+use super::{Bench, Seeing, is_any_behind_k0, sees};
+use crate::plant::Button;
+use crate::vm::clock::{now, rest};
+use crate::vm::rig::RigError;
+
+/// K0 has fallen by then.
+const FALLEN: Duration = Duration::from_millis(500);
+
+pub fn cuts(bench: &mut Bench, count: u32) -> Seeing {
+    let mut in_a_run = 0;
+    for round in 0..count {
+        let was = once(bench).map_err(|e| RigError::Not(format!("round {round}: {e}")))?;
+        in_a_run += u32::from(was);
+    }
+    Ok(format!("{count}, {in_a_run} of them in a run that was told: it booted each time, and knew it"))
+}
+
+/// Whether a run had been told when the power went.
+fn once(bench: &mut Bench) -> Result<bool, RigError> {
+    bench.press(Button::Fire);
+    rest(Duration::from_millis(bench.rng.u64(0..9_000)));
+    let told = bench.rig.run(
+        "journalctl -u vigia-pump -o cat --no-pager | grep -oE 'EngineRunning|ShutdownComplete' | tail -1",
+    )?;
+    let was_told = told == "EngineRunning";
+    let cut = now();
+    bench.rig.machine.cut();
+    // The engine spins down.
+    rest(Duration::from_secs(2));
+    let begin = now();
+    bench.rig.boot()?;
+    bench.wait_armed(begin)?;
+    let story = bench.story_since(cut.after(FALLEN));
+    let early = story.iter().take_while(|m| !m.is_k0_pulled).find(|m| is_any_behind_k0(m.coils));
+    sees(early.is_none(), || format!("{early:?} before K0 was tested"))?;
+    bench.wait_rest()?;
+    let log = bench.rig.run("journalctl -u vigia-pump -o cat --no-pager")?;
+    sees(!log.contains("LedgerLost"), || format!("the ledger was lost: {log}"))?;
+    sees(!was_told || log.contains("RunInterrupted"), || format!("a run that was told is forgotten: {log}"))?;
+    Ok(was_told)
+}
