@@ -23,11 +23,14 @@ sim: setup
 test: setup
 	cargo test --workspace --no-fail-fast
 
-# Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm).
+# Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm), and vigia-pump on them:
+# runs, stops, KILLS=200 deaths of the program, CUTS=100 of the power. Three hours; KILLS=5 CUTS=2 takes ten minutes.
 test-gpio: setup
 	@tests/vm/build.sh
+	@cargo build --quiet -p vigia-pump
 	@cargo build --quiet -p vigia-sim --bin vigia-lines --bin vigia-vm
 	@target/debug/vigia-vm smoke
+	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --cuts $(or $(CUTS),100)
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup
@@ -48,7 +51,7 @@ fuzz: setup
 	fuzz/run.sh $(or $(SECONDS),30)
 
 # The detector of the project, from rendering its training set to the checked ONNX files, in .cache/train.
-# Two hours on two cores, minutes on a GPU; goes on where it was interrupted.
+# Two to three hours on two cores, minutes on a GPU; goes on where it was interrupted.
 model: setup
 	@models/train/make.sh
 

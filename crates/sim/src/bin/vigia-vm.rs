@@ -47,9 +47,12 @@ enum Verb {
     Smoke,
     /// Run the real programs on the lines: runs, stops, kills, power cuts
     Trials {
-        /// 200 kills and 100 power cuts instead of 5 and 2
-        #[arg(long)]
-        long: bool,
+        /// So often vigia-pump dies in a run
+        #[arg(long, default_value_t = 5)]
+        kills: u32,
+        /// So often the power goes in one
+        #[arg(long, default_value_t = 2)]
+        cuts: u32,
         /// The project's own folder, for board and units
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -74,8 +77,8 @@ fn run(args: Args) -> Result<bool, String> {
     // A terminal that is gone does not change the verdict.
     let tell = |row: &Row| say(&row.to_string()).unwrap_or_default();
     match verb {
-        Verb::Trials { long, project } => {
-            let counts = if long { Counts::LONG } else { Counts::SHORT };
+        Verb::Trials { kills, cuts, project } => {
+            let counts = Counts { kills, power_cuts: cuts, seed: 1 };
             let sources = Sources { floor: options.floor, work: options.work, project };
             Ok(trials::run(&sources, counts, tell).map_err(|e| e.to_string())?.is_good())
         }

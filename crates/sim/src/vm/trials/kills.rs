@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, Seeing, is_any_behind_k0, sees};
+use super::{Bench, HEARTBEAT, Seeing, is_any_behind_k0, sees};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
 use crate::vm::lines::What;
@@ -15,6 +15,9 @@ use crate::vm::wire::{GuestTime, LineId};
 const BEATS_MAX: Duration = Duration::from_millis(100);
 /// From the death to coils without current.
 const SAFE_MAX: Duration = Duration::from_millis(400);
+
+/// Of the six an hour that a pump has.
+const STARTS: u32 = 4;
 
 /// How it dies.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +47,12 @@ impl Death {
 }
 
 pub fn of_the_pump(bench: &mut Bench, count: u32) -> Seeing {
-    let heartbeat = bench.rig.line("relay-heartbeat")?;
+    let heartbeat = bench.rig.line(HEARTBEAT)?;
     let (mut beats, mut safe) = (Spans::default(), Spans::default());
     for (round, death) in (0..count).zip(Death::ALL.into_iter().cycle()) {
+        if round % STARTS == 0 {
+            bench.as_new()?;
+        }
         let named = |e| RigError::Not(format!("round {round}, {death:?}: {e}"));
         let (last_beat, off) = once(bench, heartbeat, death).map_err(named)?;
         beats.add(last_beat);
@@ -83,7 +89,7 @@ fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration,
     let first_off = story.iter().find(|m| m.at >= died_at && !is_any_behind_k0(m.coils));
     let off = if was_on { first_off.map_or(Duration::MAX, |m| m.at.since(died_at)) } else { Duration::ZERO };
     sees(off <= SAFE_MAX, || format!("coils behind K0 were on for {}", ms(off)))?;
-    bench.wait_armed(died_at)?;
+    bench.wait_armed(place, Some(died))?;
     bench.wait_rest()?;
     Ok((went_on, off))
 }

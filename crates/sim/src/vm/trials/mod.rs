@@ -12,8 +12,10 @@ use vigia_core::pump::{Output, RelayImage};
 use vigia_core::time::Instant;
 
 use super::clock::{now, rest};
+use super::lines::{Place, Told, What};
 use super::rig::{Options, Rig, RigError};
 use super::smoke::table::{self, Row, Table};
+use super::wire::{Edge, GuestTime, Seen};
 use super::world::{Moment, Turning, World};
 use crate::plant::{Button, Plant, PlantConfig};
 
@@ -27,6 +29,11 @@ const RUN_MAX: Duration = Duration::from_secs(120);
 /// From the start of the program to a fed K0.
 const ARMED_MAX: Duration = Duration::from_secs(60);
 
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+const HEARTBEAT: &str = "relay-heartbeat";
+/// The self-test feeds K0 for a quarter of a second at least, an edge each 50 ms.
+const BEATS_OF_TEST: usize = 4;
+
 /// What one check saw, or why it failed.
 type Seeing = Result<String, RigError>;
 
@@ -36,13 +43,6 @@ pub struct Counts {
     pub kills: u32,
     pub power_cuts: u32,
     pub seed: u64,
-}
-
-impl Counts {
-    /// For each `make test`.
-    pub const SHORT: Self = Self { kills: 5, power_cuts: 2, seed: 1 };
-    /// For `make test-gpio`.
-    pub const LONG: Self = Self { kills: 200, power_cuts: 100, seed: 1 };
 }
 
 /// Where to take things from.
@@ -107,11 +107,12 @@ impl Bench {
 
     /// Switched on, until K0 is fed and nothing else is on.
     fn boot(&mut self) -> Seeing {
-        let since = now();
+        let (since, place) = (now(), self.rig.lines.place());
         let boot = self.rig.boot()?;
-        self.wait_armed(since)?;
+        self.wait_armed(place, None)?;
+        self.wait_rest()?;
         let armed = now().since(since).as_secs_f64();
-        Ok(format!("lines up after {:.1} s, armed after {armed:.1} s", boot.to_lines.as_secs_f64()))
+        Ok(format!("lines up after {:.1} s, idle after {armed:.1} s", boot.to_lines.as_secs_f64()))
     }
 
     fn jitter(&self) -> Seeing {
@@ -119,21 +120,44 @@ impl Bench {
         Ok(table::jitter(&spread))
     }
 
-    /// K0 is fed and was so before any relay was driven, from `since` on.
-    fn wait_armed(&self, since: Instant) -> Result<(), RigError> {
-        let is_armed = |world: &World| {
-            let last = world.story().last();
-            last.is_some_and(|m| m.at >= since && m.is_k0_pulled && world.is_k0_pulled())
+    /// A program that starts has K0 fed, and drove no relay before that: what was told from `place` on, after
+    /// `died` of the same boot. Lines that nobody holds stand at their pulls, so only what somebody drove counts.
+    fn wait_armed(&self, place: Place, died: Option<GuestTime>) -> Result<(), RigError> {
+        let heartbeat = self.rig.line(HEARTBEAT)?;
+        let (boot, _) = self.rig.lines.boots();
+        let is_later = |told: &Told, at: GuestTime| died.is_none_or(|died| told.boot > boot || at > died);
+        let driven = |told: &Told| match told.what {
+            What::Edge(edge) if edge.seen == Seen::Trace && is_later(told, edge.at) => Some(edge),
+            _ => None,
         };
-        if !self.world.wait(ARMED_MAX, is_armed) {
-            let log = self.log();
-            return Err(RigError::Not(format!("it is not armed after {} s: {log}", ARMED_MAX.as_secs())));
+        let since = now();
+        while now().since(since) < ARMED_MAX {
+            let (told, _) = self.rig.lines.since(place);
+            let edges: Vec<_> = told.iter().filter_map(driven).collect();
+            let beats = edges.iter().filter(|e| e.line == heartbeat).count();
+            let is_on =
+                |e: &Edge| self.rig.wiring.relays.iter().any(|r| r.line == e.line && r.active == e.level);
+            let tested = edges.iter().filter(|e| e.line == heartbeat).nth(BEATS_OF_TEST);
+            let early = edges.iter().find(|e| is_on(e) && tested.is_none_or(|beat| e.at < beat.at));
+            if let Some(edge) = early {
+                let name = self.rig.lines.layout().name(edge.line).to_owned();
+                return Err(RigError::Not(format!("{name} was driven before K0 was tested")));
+            }
+            if beats > BEATS_OF_TEST && self.world.with(|world| world.is_k0_pulled()) {
+                return Ok(());
+            }
+            rest(LOOK_EVERY);
         }
-        // Lines that nobody holds stand at their pulls; from the first rest on they are held.
-        let story = self.story_since(since);
-        let held = story.iter().skip_while(|m| m.asked != RelayImage::NONE);
-        let early = held.take_while(|m| !m.is_k0_pulled).find(|m| m.asked != RelayImage::NONE);
-        early.map_or(Ok(()), |m| Err(RigError::Not(format!("{:?} was driven before K0 was tested", m.asked))))
+        Err(RigError::Not(format!("it is not armed after {} s: {}", ARMED_MAX.as_secs(), self.log())))
+    }
+
+    /// A box that has never run: starts are limited by the hour, and trials are many.
+    fn as_new(&self) -> Result<(), RigError> {
+        self.rig.run(
+            "systemctl stop vigia-pump; rm -rf /var/lib/vigia/pump /run/vigia/*; mkdir -m 700 -p /var/lib/vigia/pump \
+             && vigia-pump commission && chown -R vigia-pump:vigia /var/lib/vigia/pump && systemctl start vigia-pump",
+        )?;
+        self.wait_rest()
     }
 
     fn story_since(&self, since: Instant) -> Vec<Moment> {
@@ -147,19 +171,35 @@ impl Bench {
         self.world.with(|world| world.plant.press(button, false));
     }
 
-    /// The engine runs.
+    /// The engine runs by its own ignition.
     fn start_a_run(&self) -> Result<(), RigError> {
         self.press(Button::Fire);
-        self.wait("the engine runs", |world| world.plant.truth().runs)
+        self.wait("the engine runs", |world| {
+            world.plant.truth().runs && world.story().last().is_some_and(|m| m.coils.is_on(Output::Run))
+        })
     }
 
-    /// Nothing is on but K0, and the engine stands.
+    /// Nothing is on but K0, the engine stands, and the machine says that it is idle.
     fn wait_rest(&self) -> Result<(), RigError> {
-        self.wait("everything rests", |world| {
-            let last = world.story().last();
-            let is_off = last.is_some_and(|m| m.is_k0_pulled && m.asked == RelayImage::NONE);
-            is_off && !world.plant.truth().runs
-        })
+        let since = now();
+        while now().since(since) < RUN_MAX {
+            let is_off = self.world.with(|world| {
+                let last = world.story().last();
+                last.is_some_and(|m| m.is_k0_pulled && m.asked == RelayImage::NONE)
+                    && !world.plant.truth().runs
+            });
+            if is_off && self.state()? == "Idle" {
+                return Ok(());
+            }
+            rest(LOOK_EVERY);
+        }
+        Err(RigError::Not(format!("not at rest within {} s; {}", RUN_MAX.as_secs(), self.log())))
+    }
+
+    /// The machine's state, as it told it last.
+    fn state(&self) -> Result<String, RigError> {
+        let said = "journalctl -u vigia-pump -o cat --no-pager | grep -oE ' to: [A-Za-z]+' | tail -1";
+        Ok(self.rig.run(said)?.trim_start_matches("to: ").to_owned())
     }
 
     fn wait(&self, what: &str, is: impl Fn(&World) -> bool) -> Result<(), RigError> {

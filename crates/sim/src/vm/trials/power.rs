@@ -22,6 +22,7 @@ pub fn cuts(bench: &mut Bench, count: u32) -> Seeing {
 
 /// Whether a run had been told when the power went.
 fn once(bench: &mut Bench) -> Result<bool, RigError> {
+    bench.as_new()?;
     bench.press(Button::Fire);
     rest(Duration::from_millis(bench.rng.u64(0..9_000)));
     let told = bench.rig.run(
@@ -32,9 +33,9 @@ fn once(bench: &mut Bench) -> Result<bool, RigError> {
     bench.rig.machine.cut();
     // The engine spins down.
     rest(Duration::from_secs(2));
-    let begin = now();
+    let place = bench.rig.lines.place();
     bench.rig.boot()?;
-    bench.wait_armed(begin)?;
+    bench.wait_armed(place, None)?;
     let story = bench.story_since(cut.after(FALLEN));
     let early = story.iter().take_while(|m| !m.is_k0_pulled).find(|m| is_any_behind_k0(m.coils));
     sees(early.is_none(), || format!("{early:?} before K0 was tested"))?;

@@ -71,5 +71,5 @@ pub fn stop_button(bench: &mut Bench) -> Seeing {
     }
     let worst = spans.rank(1000).unwrap_or_default();
     sees(worst <= STOP_MAX, || format!("ignition off {} after the button", ms(worst)))?;
-    Ok(format!("{STOPS} times; contact to ignition off {} (50 ms of it debouncing)", spans.sentence()))
+    Ok(format!("{STOPS} times; contact to ignition off {}", spans.sentence()))
 }
