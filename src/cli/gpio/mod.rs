@@ -7,8 +7,8 @@ mod watch;
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 use clap::{Args as ClapArgs, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -46,11 +46,16 @@ pub fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// A question is being asked: everything is at rest, and Ctrl-C may end the program at once.
+static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
 /// The lines, and what Ctrl-C sets: between two looks at the lines it is looked at, so that
 /// nothing stays energised.
 fn open(board: &Board) -> Result<(Commissioning, Arc<AtomicBool>), Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&ASKED))
+            .map_err(Failure::failed)?;
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::failed)?;
     }
     let lines = Commissioning::open(&board.hardware, &board.run, Arc::clone(&stop));

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, Write as _, stderr, stdin};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -116,6 +117,10 @@ fn ask(question: &str) -> Result<bool, Failure> {
     let mut out = stderr().lock();
     write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(Failure::failed)?;
     let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).map_err(Failure::failed)?;
+    // A read goes on after a signal: without this, Ctrl-C would be heard after the answer only.
+    super::ASKED.store(true, Ordering::SeqCst);
+    let read = stdin().lock().read_line(&mut answer);
+    super::ASKED.store(false, Ordering::SeqCst);
+    read.map_err(Failure::failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
