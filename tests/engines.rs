@@ -3,8 +3,6 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "pixels and confidences are small")]
 
-#[path = "support/onnx.rs"]
-mod onnx;
 #[path = "support/shared.rs"]
 mod shared;
 
@@ -16,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gst_video::{VideoFormat, VideoInfo};
-use onnx::Planted;
 use shared::{folder, openvino};
 use vigia::camera::latest::Latest;
 use vigia::clock;
@@ -30,6 +27,7 @@ use vigia::frame::{Frame, Surface};
 use vigia_core::config::{Engine as Choice, Pace, Stream, StreamUri, Tracker, Transport};
 use vigia_core::detection::head::Head;
 use vigia_core::time::Instant;
+use vigia_sim::onnx::{self, Planted};
 
 const CLASSES: [&str; 3] = ["fire", "smoke", "person"];
 const NAMES: &str = "{0: 'fire', 1: 'smoke', 2: 'person'}";

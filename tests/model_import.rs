@@ -1,7 +1,5 @@
 //! `vigia model`: what it takes in, what it refuses, and that no file can hurt it.
 
-#[path = "support/onnx.rs"]
-mod onnx;
 #[path = "support/shared.rs"]
 mod shared;
 
@@ -9,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use onnx::{Planted, integers, node, value};
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataLocation, DataType, GraphProto, ModelProto, StringStringEntryProto,
 };
 use shared::{Run, files, folder, openvino, shared};
 use vigia::detect::import::{self, Wishes};
 use vigia::detect::manifest::{self, Manifest};
+use vigia_sim::onnx::{self, Planted, integers, node, value};
 
 /// Enough for the models of the tests, far too little for what hostile files ask for.
 const MEMORY: &str = "ulimit -v 2097152;";

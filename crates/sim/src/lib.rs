@@ -60,6 +60,8 @@ pub mod live;
 #[cfg(feature = "world")]
 mod mount;
 #[cfg(feature = "world")]
+pub mod onnx;
+#[cfg(feature = "world")]
 mod painter;
 #[cfg(feature = "world")]
 mod proxy;

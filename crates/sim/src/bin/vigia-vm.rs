@@ -53,6 +53,12 @@ enum Verb {
         /// So often the power goes in one
         #[arg(long, default_value_t = 2)]
         cuts: u32,
+        /// So often vigia dies in one
+        #[arg(long, default_value_t = 5)]
+        vigia_kills: u32,
+        /// So many fires are measured from the decision to the line
+        #[arg(long, default_value_t = 5)]
+        fires: u32,
         /// The project's own folder, for board and units
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -77,8 +83,8 @@ fn run(args: Args) -> Result<bool, String> {
     // A terminal that is gone does not change the verdict.
     let tell = |row: &Row| say(&row.to_string()).unwrap_or_default();
     match verb {
-        Verb::Trials { kills, cuts, project } => {
-            let counts = Counts { kills, power_cuts: cuts, seed: 1 };
+        Verb::Trials { kills, cuts, vigia_kills, fires, project } => {
+            let counts = Counts { kills, power_cuts: cuts, vigia_kills, fires, seed: 1 };
             let sources = Sources { floor: options.floor, work: options.work, project };
             Ok(trials::run(&sources, counts, tell).map_err(|e| e.to_string())?.is_good())
         }

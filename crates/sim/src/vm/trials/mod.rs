@@ -19,10 +19,12 @@ use super::wire::{Edge, GuestTime, Seen};
 use super::world::{Moment, Turning, World};
 use crate::plant::{Button, Plant, PlantConfig};
 
+mod gpio;
 mod kills;
 mod power;
 mod run;
 mod stage;
+mod vigia;
 
 /// From a press to water, and from water to rest: seconds of the plan, many more on a busy host.
 const RUN_MAX: Duration = Duration::from_secs(120);
@@ -42,6 +44,8 @@ type Seeing = Result<String, RigError>;
 pub struct Counts {
     pub kills: u32,
     pub power_cuts: u32,
+    pub vigia_kills: u32,
+    pub fires: u32,
     pub seed: u64,
 }
 
@@ -81,6 +85,13 @@ pub fn run<'a>(
         table.check("the stop button in a run", run::stop_button(&mut bench));
         table.check("kills of vigia-pump", kills::of_the_pump(&mut bench, counts.kills));
         table.check("power cuts in a run", power::cuts(&mut bench, counts.power_cuts));
+        table.check("vigia gpio", gpio::every_relay_clicks_alone(&mut bench));
+        table.check("vigia comes up", vigia::it_comes_up_and_reaches_the_pump(&mut bench));
+        table.check("fire to main valve", vigia::a_confirmed_fire_opens_the_valve(&mut bench, counts.fires));
+        table.check(
+            "kills of vigia in a run",
+            vigia::a_vigia_that_dies_changes_no_run(&mut bench, counts.vigia_kills),
+        );
     }
     if !table.is_good() {
         table.note(&bench.last_words());

@@ -1,4 +1,6 @@
-//! What goes into the guest: both files of the site, the program, and the units as they ship.
+//! What goes into the guest: both files of the site, the programs, and the units as they ship.
+//!
+//! `vigia-pump` starts at boot, as on a box. The broker and `vigia` start when a trial wants them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,6 +12,7 @@ use vigia_core::pump::plan::parse;
 use vigia_core::pump::{Plan, RawPlan};
 
 use super::Sources;
+use crate::onnx::{self, Planted};
 use crate::vm::machine::{file, run};
 use crate::vm::rig::RigError;
 
@@ -49,6 +52,28 @@ pump:
     on_crash: fail_stop
 ";
 
+/// What `vigia` reads beside it: two cameras that others speak for, and a test picture for the detector,
+/// which is not what is tried here.
+const CAMERAS: &str = "\
+instance_id: vm
+mqtt: {host: 127.0.0.1}
+metrics: {interval_s: 0}
+streams:
+  - {source_id: 1, uri: \"test://pattern?width=160&height=120&fps=1\", max_fps: 1}
+detector: {models_dir: /opt/vigia/models, model: blind, engine: rten, threads: 1}
+control: {enabled: true, journal: /var/lib/vigia/journal.db}
+fire:
+  cameras: [{name: north}, {name: south}]
+  growth_span_s: 1
+  window_s: 10
+  camera_timeout_s: 60
+  heartbeat_s: 1
+";
+
+/// Nobody else is on this machine.
+const BROKER: &str = "listener 1883 127.0.0.1\nallow_anonymous true\npersistence false\n";
+const BROKER_UNIT: &str = "[Service]\nType=notify\nExecStart=/usr/sbin/mosquitto -c /etc/vigia/broker.conf\n";
+
 /// The folder for `/opt/vigia`, and the plan in it.
 pub struct Staged {
     pub folder: PathBuf,
@@ -67,12 +92,19 @@ pub fn stage(sources: &Sources) -> Result<Staged, RigError> {
     let root = folder.join("root");
     let units = root.join("etc/systemd/system");
     program(&folder, &root, "vigia-pump")?;
-    write(&root.join("etc/vigia/site.yaml"), SITE)?;
+    program(&folder, &root, "vigia")?;
+    model(&folder)?;
+    write(&root.join("etc/vigia/site.yaml"), &format!("{SITE}{CAMERAS}"))?;
+    write(&root.join("etc/vigia/broker.conf"), BROKER)?;
+    write(&units.join("broker.service"), BROKER_UNIT)?;
     copy(&sources.project.join(BOARD), &root.join("etc/vigia/board.yaml"))?;
     let ours = |name: &str| sources.project.join(UNITS).join(name);
-    copy(&ours("vigia-pump.service"), &units.join("vigia-pump.service"))?;
+    for unit in ["vigia-pump.service", "vigia.service"] {
+        copy(&ours(unit), &units.join(unit))?;
+    }
     link(Path::new("../vigia-pump.service"), &units.join("multi-user.target.wants/vigia-pump.service"))?;
     copy(&ours("vigia.sysusers.conf"), &root.join("usr/lib/sysusers.d/vigia.conf"))?;
+    copy(&ours("vigia.tmpfiles.conf"), &root.join("usr/lib/tmpfiles.d/vigia.conf"))?;
     copy(&ours("99-vigia-gpio.rules"), &root.join("etc/udev/rules.d/99-vigia-gpio.rules"))?;
     Ok(Staged { folder, plan: plan()? })
 }
@@ -83,12 +115,31 @@ fn plan() -> Result<Plan, RigError> {
     parse::parse(&site.pump).map(|parsed| parsed.plan).map_err(|all| wrong(format!("{all:?}")))
 }
 
+/// A network that sees nothing and takes no time, taken in as any other: the shipped one takes half a minute
+/// for a picture under emulation.
+fn model(folder: &Path) -> Result<(), RigError> {
+    const NAMES: &str = "{0: 'fire'}";
+    const CELLS: usize = 84;
+    let output = Planted::nothing(&[1, 5, CELLS]);
+    let bytes = onnx::model([Some(64), Some(64)], Some(NAMES), &[output]).write_buf();
+    let bytes = bytes.map_err(|e| RigError::Not(format!("the network can't be written: {e}")))?;
+    let models = folder.join("models");
+    let file = with_folder(&folder.join("blind.onnx"))?;
+    write(&file, bytes)?;
+    let mut import = Command::new(beside("vigia")?);
+    import.args(["model", "import"]).arg(&file).arg("--models-dir").arg(&models);
+    Ok(run("vigia model import", &mut import)?)
+}
+
 /// A program from beside this one, without the names of its functions, where the units look for it.
 fn program(folder: &Path, root: &Path, name: &str) -> Result<(), RigError> {
-    let beside = std::env::current_exe().map_err(RigError::Programs)?;
     let to = with_folder(&folder.join("bin").join(name))?;
-    run("strip", Command::new("strip").arg("-o").arg(&to).arg(beside.with_file_name(name)))?;
+    run("strip", Command::new("strip").arg("-o").arg(&to).arg(beside(name)?))?;
     link(&Path::new("/opt/vigia/bin").join(name), &root.join("usr/bin").join(name))
+}
+
+fn beside(name: &str) -> Result<PathBuf, RigError> {
+    Ok(std::env::current_exe().map_err(RigError::Programs)?.with_file_name(name))
 }
 
 fn with_folder(path: &Path) -> Result<PathBuf, RigError> {
@@ -98,8 +149,8 @@ fn with_folder(path: &Path) -> Result<PathBuf, RigError> {
     Ok(path.to_owned())
 }
 
-fn write(to: &Path, text: &str) -> Result<(), RigError> {
-    Ok(fs::write(with_folder(to)?, text).map_err(file("can't write", to))?)
+fn write(to: &Path, what: impl AsRef<[u8]>) -> Result<(), RigError> {
+    Ok(fs::write(with_folder(to)?, what).map_err(file("can't write", to))?)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), RigError> {

@@ -2,7 +2,6 @@
 //!
 //! Each output is `values + slope x mean(input)`: with a slope of nought a constant that still
 //! hangs on the input, with another one a proof of which picture was seen.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::cell::RefCell;
 
@@ -21,6 +20,7 @@ pub struct Planted {
 }
 
 impl Planted {
+    #[must_use]
     pub fn nothing(shape: &[usize]) -> Self {
         let count = shape.iter().product();
         Self { shape: shape.to_vec(), values: vec![0.0; count], slope: vec![0.0; count] }
@@ -28,6 +28,7 @@ impl Planted {
 }
 
 /// A network for an input `[1, 3, height, width]`; `None` leaves a side open.
+#[must_use]
 pub fn model(size: [Option<i64>; 2], names: Option<&str>, outputs: &[Planted]) -> ModelProto {
     let [width, height] = size;
     let mut graph = GraphProto {
@@ -58,6 +59,7 @@ pub fn model(size: [Option<i64>; 2], names: Option<&str>, outputs: &[Planted]) -
 }
 
 /// A file around a graph.
+#[must_use]
 pub fn of(graph: GraphProto, names: Option<&str>) -> ModelProto {
     let names =
         names.map(|names| StringStringEntryProto { key: Some("names".into()), value: Some(names.into()) });
@@ -71,6 +73,7 @@ pub fn of(graph: GraphProto, names: Option<&str>) -> ModelProto {
     }
 }
 
+#[must_use]
 pub fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         name: Some(format!("make {output}")),
@@ -83,6 +86,7 @@ pub fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributePro
 }
 
 /// A float tensor that comes in or goes out.
+#[must_use]
 pub fn value(name: &str, shape: &[Option<i64>]) -> ValueInfoProto {
     let dim = |d: &Option<i64>| Dimension { dim_value: *d, dim_param: d.is_none().then(|| "side".into()) };
     let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
@@ -93,16 +97,19 @@ pub fn value(name: &str, shape: &[Option<i64>]) -> ValueInfoProto {
     }
 }
 
+#[must_use]
 pub fn floats(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
     assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
     let dims: Vec<_> = shape.iter().map(|d| i64::try_from(*d).expect("shapes are small")).collect();
     tensor(name, dims, DataType::FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
+#[must_use]
 pub fn integers(name: &str, dims: Vec<i64>, values: &[i64]) -> TensorProto {
     tensor(name, dims, DataType::INT64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
+#[must_use]
 pub fn tensor(name: &str, dims: Vec<i64>, kind: DataType, raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims,

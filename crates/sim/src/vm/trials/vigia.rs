@@ -1,0 +1,225 @@
+//! `vigia` beside the pump program: a fire that outside cameras tell of over a real broker opens the valve, and a
+//! `vigia` that dies while it is answered changes nothing about the run (R-H21, R-H22, I20).
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use vigia_core::board::Level;
+use vigia_core::event::Utc;
+use vigia_core::pump::Output;
+use vigia_core::time::Instant;
+
+use super::{Bench, LOOK_EVERY, RUN_MAX, Seeing, sees};
+use crate::vm::clock::{now, rest};
+use crate::vm::rig::RigError;
+use crate::vm::smoke::table::{Spans, ms};
+use crate::vm::wire::GuestTime;
+use crate::vm::world::Moment;
+
+/// It loads a model and runs it once, under emulation.
+const UP_MAX: Duration = Duration::from_secs(240);
+/// Pictures of the growing fire, and the time between them.
+const PICTURES: u32 = 11;
+const BETWEEN: &str = "0.2";
+/// Under emulation, beside a busy host; 10 ms are wanted.
+const ANSWER_MAX: Duration = Duration::from_millis(250);
+/// A run that nobody disturbs, against one that goes on without `vigia`: the last picture may not get through.
+const LONGER_MAX: Duration = Duration::from_secs(4);
+/// Of the six starts an hour that a pump has.
+const STARTS: u32 = 4;
+
+/// Broker and `vigia` started, from nothing.
+pub fn it_comes_up_and_reaches_the_pump(bench: &mut Bench) -> Seeing {
+    let since = now();
+    as_new(bench)?;
+    let reached = "journalctl -u vigia -o cat --no-pager | grep -q pump_reached";
+    wait_for(bench, "it reaches the pump program", reached)?;
+    let memory = bench.rig.run("systemctl show vigia -p MemoryCurrent --value")?;
+    let mib = memory.parse::<u64>().unwrap_or_default() / (1 << 20);
+    Ok(format!("ready and at the pump's socket after {:.0} s, {mib} MiB", now().since(since).as_secs_f64()))
+}
+
+/// From the decision of the consensus to the edge of the main valve's line.
+pub fn a_confirmed_fire_opens_the_valve(bench: &mut Bench, count: u32) -> Seeing {
+    let mut spans = Spans::default();
+    for round in 0..count {
+        if round > 0 {
+            as_new(bench)?;
+        }
+        let place = bench.rig.lines.place();
+        burn(bench)?;
+        let valve = bench.rig.line("relay-main-valve")?;
+        let opened = bench.rig.lines.wait_for(valve, Level::High, place, RUN_MAX)?.at;
+        let confirmed = confirmed(bench)?;
+        spans.add(opened.since(confirmed));
+        bench.wait_rest()?;
+    }
+    let worst = spans.rank(1000).unwrap_or_default();
+    sees(worst <= ANSWER_MAX, || format!("the valve's line moved {} after the decision", ms(worst)))?;
+    Ok(format!("{count} times; decision to line {}", spans.sentence()))
+}
+
+/// `vigia` killed at any moment of runs that it had asked for itself.
+pub fn a_vigia_that_dies_changes_no_run(bench: &mut Bench, count: u32) -> Seeing {
+    as_new(bench)?;
+    let planned = a_run(bench, 0)?.len;
+    let (mut done, mut runs, mut spread) = (0, 1, Spans::default());
+    while done < count {
+        if runs % STARTS == 0 {
+            as_new(bench)?;
+        }
+        let named = |e| RigError::Not(format!("after {done} kills: {e}"));
+        let run = a_run(bench, count - done).map_err(named)?;
+        let off = run.len.abs_diff(planned);
+        sees(off <= LONGER_MAX, || {
+            format!("after {done} kills: the engine ran {}, {} is planned", s(run.len), s(planned))
+        })?;
+        spread.add(off);
+        done += run.kills;
+        runs += 1;
+    }
+    let worst = spread.rank(1000).unwrap_or_default();
+    Ok(format!(
+        "{done} in {} runs, each ended as planned; engine time of {} off by max {}",
+        runs - 1,
+        s(planned),
+        s(worst)
+    ))
+}
+
+struct Run {
+    kills: u32,
+    /// The engine's ignition.
+    len: Duration,
+}
+
+/// One fire, one run, and at most so many deaths in it. K0 is fed all the time.
+fn a_run(bench: &mut Bench, kills_max: u32) -> Result<Run, RigError> {
+    let begin = now();
+    burn(bench)?;
+    bench.wait("a fire is answered", |world| {
+        world.story().last().is_some_and(|m| m.asked.is_on(Output::MainValve))
+    })?;
+    let mut kills = 0;
+    while kills < kills_max {
+        rest(Duration::from_millis(bench.rng.u64(0..6_000)));
+        if is_over(bench, begin) {
+            break;
+        }
+        bench.rig.run("kill -KILL $(systemctl show vigia -p MainPID --value)")?;
+        kills += 1;
+        // Whoever is not back can't be killed again.
+        wait_ready(bench)?;
+    }
+    bench.wait_rest()?;
+    let story = bench.story_since(begin);
+    let fell = story.iter().find(|m| !m.is_k0_pulled);
+    sees(fell.is_none(), || format!("K0 fell: {fell:?}"))?;
+    let fault = bench.rig.run(
+        "journalctl -u vigia-pump -o cat --no-pager --since -5min | grep -E 'FaultLatched|Fault \\{' | tail -1",
+    );
+    sees(fault.is_err(), || format!("a fault is latched: {fault:?}"))?;
+    ignition(&story).map(|len| Run { kills, len })
+}
+
+/// The kill pulse has come.
+fn is_over(bench: &Bench, begin: Instant) -> bool {
+    bench.story_since(begin).iter().any(|m| m.asked.is_on(Output::Kill))
+}
+
+/// How long it was on, once.
+fn ignition(story: &[Moment]) -> Result<Duration, RigError> {
+    let is_on = |m: &&Moment| m.coils.is_on(Output::Run);
+    let first = story.iter().find(is_on);
+    let off = first.and_then(|on| story.iter().find(|m| m.at > on.at && !m.coils.is_on(Output::Run)));
+    let (Some(on), Some(off)) = (first, off) else {
+        return Err(RigError::Not("the engine was never on, or never off".to_owned()));
+    };
+    let again = story.iter().find(|m| m.at > off.at && m.coils.is_on(Output::Run));
+    sees(again.is_none(), || format!("the engine was started again: {again:?}"))?;
+    sees(story.iter().any(|m| m.at >= off.at && m.asked.is_on(Output::Kill)), || "no kill pulse".to_owned())?;
+    Ok(off.at.since(on.at))
+}
+
+/// A box that has seen no fire yet.
+fn as_new(bench: &Bench) -> Result<(), RigError> {
+    bench.rig.run(
+        "systemctl stop vigia; find /var/lib/vigia -mindepth 1 -maxdepth 1 ! -name pump -exec rm -rf {} +; \
+         journalctl --rotate --vacuum-time=1s -q",
+    )?;
+    bench.as_new()?;
+    bench.rig.run("systemctl start broker && systemctl start --no-block vigia")?;
+    wait_ready(bench)
+}
+
+fn wait_ready(bench: &Bench) -> Result<(), RigError> {
+    // It is active for a moment longer than it lives.
+    wait_for(
+        bench,
+        "vigia is ready",
+        "systemctl is-active -q vigia && kill -0 $(systemctl show vigia -p MainPID --value) 2> /dev/null",
+    )
+}
+
+fn wait_for(bench: &Bench, what: &str, command: &str) -> Result<(), RigError> {
+    let since = now();
+    while now().since(since) < UP_MAX {
+        if bench.rig.run(command).is_ok() {
+            return Ok(());
+        }
+        rest(LOOK_EVERY);
+    }
+    let log = bench.rig.run("journalctl -u vigia -o cat --no-pager | tail -15");
+    Err(RigError::Not(format!(
+        "not within {} s: {what}; {}",
+        UP_MAX.as_secs(),
+        log.unwrap_or_else(|e| e.to_string())
+    )))
+}
+
+/// Both outside cameras see it grow for two seconds.
+fn burn(bench: &Bench) -> Result<(), RigError> {
+    let boxes = (0..PICTURES).map(|picture| {
+        let side = 0.05 * 1.15_f64.powi(i32::try_from(picture).unwrap_or_default());
+        format!("0.3,0.3,{0:.3},{0:.3}", 0.3 + side)
+    });
+    let boxes: Vec<String> = boxes.collect();
+    let camera = |name: &str| {
+        format!(
+            "for b in {}; do echo '{{\"confidence\":0.9,\"object_id\":\"f\",\"bbox\":['$b']}}'; sleep {BETWEEN}; done \
+             | mosquitto_pub -q 1 -l -t fire/detection/{name}",
+            boxes.join(" ")
+        )
+    };
+    bench.rig.run(&format!("{} & {}; wait", camera("north"), camera("south"))).map(drop)
+}
+
+/// A line of the journal, as programs read it. All values are text.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "MESSAGE")]
+    message: String,
+    /// Both clocks at one moment, in microseconds.
+    #[serde(rename = "__REALTIME_TIMESTAMP")]
+    wall: String,
+    #[serde(rename = "__MONOTONIC_TIMESTAMP")]
+    boot: String,
+}
+
+/// When the consensus decided, by the guest's clock: to a millisecond, as it tells the time.
+fn confirmed(bench: &Bench) -> Result<GuestTime, RigError> {
+    let told = bench.rig.run("journalctl -u vigia -o json --no-pager | grep fire_confirmed | tail -1")?;
+    let read = || -> Option<GuestTime> {
+        let line: Line = serde_json::from_str(&told).ok()?;
+        let (_, after) = line.message.split_once("\"timestamp\":\"")?;
+        let (at, _) = after.split_once('"')?;
+        let at: Utc = serde_json::from_value(at.into()).ok()?;
+        let (wall, boot) = (line.wall.parse::<i64>().ok()?, line.boot.parse::<i64>().ok()?);
+        u64::try_from(i128::from(boot - wall) * 1000 + at.as_unix_ns()).ok().map(GuestTime)
+    };
+    read().ok_or_else(|| RigError::Not(format!("no fire in the journal: {told}")))
+}
+
+fn s(span: Duration) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}
