@@ -19,8 +19,10 @@ sim: setup
 	@cargo build --quiet
 	@target/debug/vigia sim --seed $(or $(SEED),1) --runs $(or $(RUNS),1000)
 
-# Everything that can be tested on this machine.
+# Everything that can be tested on this machine. Its virtual machine is built while the compiler works; where
+# it can't be, tests/lines.rs says so.
 test: setup
+	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	cargo test --workspace --no-fail-fast
 
 # Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm), and vigia-pump on them:
