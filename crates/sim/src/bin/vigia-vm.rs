@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use vigia_sim::vm::rig::Options;
 use vigia_sim::vm::smoke::{self, Row};
-use vigia_sim::vm::trials::{self, Counts, Sources};
+use vigia_sim::vm::trials::{self, Choice, Counts, Sources};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -53,6 +53,15 @@ enum Verb {
         /// So often the power goes in one
         #[arg(long, default_value_t = 2)]
         cuts: u32,
+        /// So often the stop button is pressed under load
+        #[arg(long, default_value_t = 20)]
+        stops: u32,
+        /// What make test has time for
+        #[arg(long, conflicts_with = "only")]
+        short: bool,
+        /// Those rows whose names hold this
+        #[arg(long, value_name = "WORDS")]
+        only: Option<String>,
         /// The project's own folder, for board and units
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -77,10 +86,12 @@ fn run(args: Args) -> Result<bool, String> {
     // A terminal that is gone does not change the verdict.
     let tell = |row: &Row| say(&row.to_string()).unwrap_or_default();
     match verb {
-        Verb::Trials { kills, cuts, project } => {
-            let counts = Counts { kills, power_cuts: cuts, seed: 1 };
+        Verb::Trials { kills, cuts, stops, short, only, project } => {
+            let counts = Counts { kills, power_cuts: cuts, stops, seed: 1 };
+            let all = if short { Choice::Short } else { Choice::All };
+            let choice = only.map_or(all, Choice::Only);
             let sources = Sources { floor: options.floor, work: options.work, project };
-            Ok(trials::run(&sources, counts, tell).map_err(|e| e.to_string())?.is_good())
+            Ok(trials::run(&sources, counts, &choice, tell).map_err(|e| e.to_string())?.is_good())
         }
         Verb::Boot { samples } => {
             let text = smoke::boot_only(&options, samples).map_err(|e| e.to_string())?;
