@@ -117,6 +117,8 @@ pub fn off(hardware: &Path, run: &Path) -> Result<RelayImage, RunError> {
     let mut lines = settings::load_board(hardware)?;
     // A pad that nobody can look at is no reason to leave its relay on.
     lines.pads = None;
+    // An edge of the heartbeat's line could pull K0 once more.
+    lines.watchdog = None;
     if lines.bank == BankName::Simulated {
         return Ok(RelayImage::NONE);
     }

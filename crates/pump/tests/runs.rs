@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use support::{Place, Pump, SITE};
-use vigia_core::link::{BankKind, DemandOutcome, Detection, FromPump, Keeping};
+use vigia_core::link::{BankKind, DemandOutcome, Detection, FromPump, Keeping, WatchdogRelay};
 use vigia_core::pump::{Event, Order, Output, Refusal, RelayImage, Role, StateName, StopReason};
 
 /// From the start to IDLE, loudly simulated, and nothing driven on the way.
@@ -171,7 +171,8 @@ fn told_to_end_it_stops_in_order() {
         })
         .collect();
     assert_eq!(reasons, [StopReason::Shutdown]);
-    assert_eq!(client.last.map(|s| s.read_back), Some(RelayImage::NONE));
+    let last = client.last.map(|s| (s.read_back, s.watchdog));
+    assert_eq!(last, Some((RelayImage::NONE, WatchdogRelay::Fallen)), "it lets go of no line that K0 feeds");
     assert!(pump.end().success());
     pump.hear("ended, everything is off");
 }

@@ -81,6 +81,8 @@ pub struct Owner {
     is_late: bool,
     next_cycle: Instant,
     leaving_since: Option<Instant>,
+    /// Since when, at the end, everything is off and K0 is not fed any more.
+    off_since: Option<Instant>,
     detection: Detection,
     has_ledger_failed: bool,
     lines_error: Option<Errno>,
@@ -129,6 +131,7 @@ impl Owner {
             is_late: false,
             next_cycle: now,
             leaving_since: None,
+            off_since: None,
             detection: Detection::Silent,
             has_ledger_failed: false,
             lines_error: None,
@@ -151,7 +154,7 @@ impl Owner {
             self.cycle(now);
             if let Some(since) = self.leaving_since {
                 let is_off = self.parts.machine.has_left();
-                if is_off || now.since(since) > STOP_MAX {
+                if self.may_let_go(now, is_off) || now.since(since) > STOP_MAX {
                     return is_off && self.wrote == RelayImage::NONE;
                 }
             }
@@ -159,6 +162,16 @@ impl Owner {
                 self.leave(clock::now());
             }
         }
+    }
+
+    /// Everything is off and K0 has fallen: what a line does that nobody holds is the board's business.
+    fn may_let_go(&mut self, now: Instant, is_off: bool) -> bool {
+        if !is_off {
+            self.off_since = None;
+            return false;
+        }
+        let since = *self.off_since.get_or_insert(now);
+        self.parts.bank.is_pulled() != Some(true) || now.since(since) >= watchdog::FALLS
     }
 
     /// The last words, and what is still to be written down.
@@ -227,6 +240,9 @@ impl Owner {
     /// Whether the watchdog relay is to be pulled: for the test of it, and while nothing latched.
     fn wants_beats(&mut self, now: Instant) -> bool {
         let is_at_rest = self.parts.machine.status().state == StateName::Idle;
+        if self.off_since.is_some() {
+            return false;
+        }
         if !self.self_test.has_passed() {
             return self.self_test.asks_for_beats();
         }

@@ -7,7 +7,7 @@ use vigia_core::time::Instant;
 /// It comes within this time of the first heartbeat.
 const COMES: Duration = Duration::from_secs(1);
 /// It falls within 300 ms of the last one (reliability 2.4), its contact a little later.
-const FALLS: Duration = Duration::from_millis(500);
+pub const FALLS: Duration = Duration::from_millis(500);
 /// From drop test to drop test; each start of the program is one.
 const EVERY: Duration = Duration::from_hours(7 * 24);
 /// Longer than [`FALLS`], so that a relay that hangs is found.

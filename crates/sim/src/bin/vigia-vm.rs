@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use vigia_sim::vm::rig::Options;
 use vigia_sim::vm::smoke::{self, Row};
-use vigia_sim::vm::trials::{self, Counts, Sources};
+use vigia_sim::vm::trials::{self, Choice, Counts, Sources};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -59,6 +59,15 @@ enum Verb {
         /// So many fires are measured from the decision to the line
         #[arg(long, default_value_t = 5)]
         fires: u32,
+        /// So often the stop button is pressed under load
+        #[arg(long, default_value_t = 20)]
+        stops: u32,
+        /// What make test has time for
+        #[arg(long, conflicts_with = "only")]
+        short: bool,
+        /// Those rows whose names hold this
+        #[arg(long, value_name = "WORDS")]
+        only: Option<String>,
         /// The project's own folder, for board and units
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -83,10 +92,12 @@ fn run(args: Args) -> Result<bool, String> {
     // A terminal that is gone does not change the verdict.
     let tell = |row: &Row| say(&row.to_string()).unwrap_or_default();
     match verb {
-        Verb::Trials { kills, cuts, vigia_kills, fires, project } => {
-            let counts = Counts { kills, power_cuts: cuts, vigia_kills, fires, seed: 1 };
+        Verb::Trials { kills, cuts, stops, vigia_kills, fires, short, only, project } => {
+            let counts = Counts { kills, power_cuts: cuts, stops, vigia_kills, fires, seed: 1 };
+            let all = if short { Choice::Short } else { Choice::All };
+            let choice = only.map_or(all, Choice::Only);
             let sources = Sources { floor: options.floor, work: options.work, project };
-            Ok(trials::run(&sources, counts, tell).map_err(|e| e.to_string())?.is_good())
+            Ok(trials::run(&sources, counts, &choice, tell).map_err(|e| e.to_string())?.is_good())
         }
         Verb::Boot { samples } => {
             let text = smoke::boot_only(&options, samples).map_err(|e| e.to_string())?;

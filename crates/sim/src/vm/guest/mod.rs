@@ -19,6 +19,7 @@ mod chips;
 mod jitter;
 mod jobs;
 mod port;
+pub mod status;
 mod trace;
 mod watch;
 

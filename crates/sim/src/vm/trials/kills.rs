@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, HEARTBEAT, Seeing, is_any_behind_k0, sees};
+use super::{Bench, HEARTBEAT, Seeing, sees};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
 use crate::vm::lines::What;
@@ -46,7 +46,7 @@ impl Death {
     }
 }
 
-pub fn of_the_pump(bench: &mut Bench, count: u32) -> Seeing {
+pub fn a_dead_vigia_pump_lets_k0_fall(bench: &mut Bench, count: u32) -> Seeing {
     let heartbeat = bench.rig.line(HEARTBEAT)?;
     let (mut beats, mut safe) = (Spans::default(), Spans::default());
     for (round, death) in (0..count).zip(Death::ALL.into_iter().cycle()) {
@@ -81,15 +81,16 @@ fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration,
     let went_on = edges.max().unwrap_or(died).since(died);
     sees(went_on <= BEATS_MAX, || format!("the heartbeat went on for {}", ms(went_on)))?;
     let died_at = clock.host(died);
-    bench.wait("coils behind K0 are off", |world| {
-        world.story().last().is_some_and(|m| !is_any_behind_k0(m.coils))
-    })?;
+    bench.wait("K0 falls", |world| world.story().iter().any(|m| m.at >= asked && !m.is_k0_pulled))?;
     let story = bench.story_since(asked);
-    let was_on = story.iter().rfind(|m| m.at <= died_at).is_some_and(|m| is_any_behind_k0(m.coils));
-    let first_off = story.iter().find(|m| m.at >= died_at && !is_any_behind_k0(m.coils));
-    let off = if was_on { first_off.map_or(Duration::MAX, |m| m.at.since(died_at)) } else { Duration::ZERO };
-    sees(off <= SAFE_MAX, || format!("coils behind K0 were on for {}", ms(off)))?;
-    bench.wait_armed(place, Some(died))?;
+    // One that took its time to die may have let it fall before.
+    let was_pulled = story.iter().rfind(|m| m.at <= died_at).is_none_or(|m| m.is_k0_pulled);
+    let fell = story.iter().find(|m| m.at >= died_at && !m.is_k0_pulled).filter(|_| was_pulled);
+    let safe_at = fell.map_or(died_at, |m| m.at);
+    let off = safe_at.since(died_at);
+    sees(off <= SAFE_MAX, || format!("coils behind K0 could be on for {}", ms(off)))?;
+    let tested = bench.wait_armed(place, Some(died))?;
+    bench.nothing_behind_k0(safe_at, tested)?;
     bench.wait_rest()?;
     Ok((went_on, off))
 }

@@ -19,18 +19,27 @@ use super::wire::{Edge, GuestTime, Seen};
 use super::world::{Moment, Turning, World};
 use crate::plant::{Button, Plant, PlantConfig};
 
+mod checks;
+mod frozen;
 mod gpio;
 mod kills;
+mod list;
 mod power;
 mod run;
+mod site;
 mod stage;
+mod stress;
 mod vigia;
+mod watch;
+
+pub use list::Choice;
 
 /// From a press to water, and from water to rest: seconds of the plan, many more on a busy host.
 const RUN_MAX: Duration = Duration::from_secs(120);
 /// From the start of the program to a fed K0.
 const ARMED_MAX: Duration = Duration::from_secs(60);
 
+const BOOTS_MAX: u32 = 3;
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 const HEARTBEAT: &str = "relay-heartbeat";
 /// The self-test feeds K0 for a quarter of a second at least, an edge each 50 ms.
@@ -46,6 +55,7 @@ pub struct Counts {
     pub power_cuts: u32,
     pub vigia_kills: u32,
     pub fires: u32,
+    pub stops: u32,
     pub seed: u64,
 }
 
@@ -74,24 +84,18 @@ struct Bench {
 pub fn run<'a>(
     sources: &Sources,
     counts: Counts,
+    choice: &Choice,
     tell: impl FnMut(&Row) + 'a,
 ) -> Result<Table<'a>, RigError> {
+    let trials = choice.trials()?;
     let mut bench = Bench::new(sources, counts.seed)?;
     let mut table = Table::new(tell);
     table.check("boot to rest", bench.boot());
     if table.is_good() {
         table.check("jitter of 1 ms sleeps", bench.jitter());
-        table.check("a run by the button", run::by_the_button(&mut bench));
-        table.check("the stop button in a run", run::stop_button(&mut bench));
-        table.check("kills of vigia-pump", kills::of_the_pump(&mut bench, counts.kills));
-        table.check("power cuts in a run", power::cuts(&mut bench, counts.power_cuts));
-        table.check("vigia gpio", gpio::every_relay_clicks_alone(&mut bench));
-        table.check("vigia comes up", vigia::it_comes_up_and_reaches_the_pump(&mut bench));
-        table.check("fire to main valve", vigia::a_confirmed_fire_opens_the_valve(&mut bench, counts.fires));
-        table.check(
-            "kills of vigia in a run",
-            vigia::a_vigia_that_dies_changes_no_run(&mut bench, counts.vigia_kills),
-        );
+        for trial in trials {
+            table.check(trial.name, (trial.see)(&mut bench, counts));
+        }
     }
     if !table.is_good() {
         table.note(&bench.last_words());
@@ -118,12 +122,29 @@ impl Bench {
 
     /// Switched on, until K0 is fed and nothing else is on.
     fn boot(&mut self) -> Seeing {
-        let (since, place) = (now(), self.rig.lines.place());
-        let boot = self.rig.boot()?;
+        let (mut since, mut place) = (now(), self.rig.lines.place());
+        let mut boot = self.rig.boot()?;
+        for _ in 0..BOOTS_MAX {
+            if self.is_clock_true()? {
+                break;
+            }
+            self.rig.machine.cut();
+            (since, place) = (now(), self.rig.lines.place());
+            boot = self.rig.boot()?;
+        }
         self.wait_armed(place, None)?;
         self.wait_rest()?;
         let armed = now().since(since).as_secs_f64();
         Ok(format!("lines up after {:.1} s, idle after {armed:.1} s", boot.to_lines.as_secs_f64()))
+    }
+
+    /// A kernel that boots beside a busy host may measure its clock wrongly, and goes by that from then on.
+    fn is_clock_true(&self) -> Result<bool, RigError> {
+        const SPAN: Duration = Duration::from_secs(1);
+        let (here, there) = (now(), self.rig.lines.time()?);
+        rest(SPAN);
+        let (passed, told) = (now().since(here), self.rig.lines.time()?.since(there));
+        Ok(passed.abs_diff(told) < SPAN / 10)
     }
 
     fn jitter(&self) -> Seeing {
@@ -133,7 +154,8 @@ impl Bench {
 
     /// A program that starts has K0 fed, and drove no relay before that: what was told from `place` on, after
     /// `died` of the same boot. Lines that nobody holds stand at their pulls, so only what somebody drove counts.
-    fn wait_armed(&self, place: Place, died: Option<GuestTime>) -> Result<(), RigError> {
+    /// Returns when K0 had been tested.
+    fn wait_armed(&self, place: Place, died: Option<GuestTime>) -> Result<GuestTime, RigError> {
         let heartbeat = self.rig.line(HEARTBEAT)?;
         let (boot, _) = self.rig.lines.boots();
         let is_later = |told: &Told, at: GuestTime| died.is_none_or(|died| told.boot > boot || at > died);
@@ -145,7 +167,6 @@ impl Bench {
         while now().since(since) < ARMED_MAX {
             let (told, _) = self.rig.lines.since(place);
             let edges: Vec<_> = told.iter().filter_map(driven).collect();
-            let beats = edges.iter().filter(|e| e.line == heartbeat).count();
             let is_on =
                 |e: &Edge| self.rig.wiring.relays.iter().any(|r| r.line == e.line && r.active == e.level);
             let tested = edges.iter().filter(|e| e.line == heartbeat).nth(BEATS_OF_TEST);
@@ -154,21 +175,12 @@ impl Bench {
                 let name = self.rig.lines.layout().name(edge.line).to_owned();
                 return Err(RigError::Not(format!("{name} was driven before K0 was tested")));
             }
-            if beats > BEATS_OF_TEST && self.world.with(|world| world.is_k0_pulled()) {
-                return Ok(());
+            if let Some(beat) = tested.filter(|_| self.world.with(|world| world.is_k0_pulled())) {
+                return Ok(beat.at);
             }
             rest(LOOK_EVERY);
         }
         Err(RigError::Not(format!("it is not armed after {} s: {}", ARMED_MAX.as_secs(), self.log())))
-    }
-
-    /// A box that has never run: starts are limited by the hour, and trials are many.
-    fn as_new(&self) -> Result<(), RigError> {
-        self.rig.run(
-            "systemctl stop vigia-pump; rm -rf /var/lib/vigia/pump /run/vigia/*; mkdir -m 700 -p /var/lib/vigia/pump \
-             && vigia-pump commission && chown -R vigia-pump:vigia /var/lib/vigia/pump && systemctl start vigia-pump",
-        )?;
-        self.wait_rest()
     }
 
     fn story_since(&self, since: Instant) -> Vec<Moment> {
@@ -207,10 +219,11 @@ impl Bench {
         Err(RigError::Not(format!("not at rest within {} s; {}", RUN_MAX.as_secs(), self.log())))
     }
 
-    /// The machine's state, as it told it last.
+    /// The machine's state, as it told it last since its start.
     fn state(&self) -> Result<String, RigError> {
-        let said = "journalctl -u vigia-pump -o cat --no-pager | grep -oE ' to: [A-Za-z]+' | tail -1";
-        Ok(self.rig.run(said)?.trim_start_matches("to: ").to_owned())
+        let said = self.said(" to: ")?.map(|said| said.text).unwrap_or_default();
+        let state = said.rsplit_once(" to: ").map_or("", |(_, state)| state);
+        Ok(state.trim_end_matches([' ', '}']).to_owned())
     }
 
     fn wait(&self, what: &str, is: impl Fn(&World) -> bool) -> Result<(), RigError> {

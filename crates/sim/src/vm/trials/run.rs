@@ -5,13 +5,10 @@ use std::time::Duration;
 use vigia_core::board::Level;
 use vigia_core::pump::Output;
 
-use super::{Bench, RUN_MAX, Seeing, sees};
+use super::{Bench, Seeing, sees};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
-use crate::vm::lines::Place;
-use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{Spans, ms};
-use crate::vm::wire::Edge;
 use crate::vm::world::Moment;
 
 /// A contact stands still for 50 ms before it counts, and a busy emulator adds its own.
@@ -22,8 +19,8 @@ const STOP_MAX: Duration = Duration::from_millis(250);
 pub fn by_the_button(bench: &mut Bench) -> Seeing {
     let (begin, place) = (now(), bench.rig.lines.place());
     bench.start_a_run()?;
-    let pressed = edge(bench, place, "contact-fire-button", Level::Low)?;
-    let opened = edge(bench, place, "relay-main-valve", Level::High)?;
+    let pressed = bench.edge(place, "contact-fire-button", Level::Low)?;
+    let opened = bench.edge(place, "relay-main-valve", Level::High)?;
     bench.wait_rest()?;
     let story = bench.story_since(begin);
     let order = [Output::MainValve, Output::Starter, Output::Run, Output::Kill];
@@ -45,10 +42,6 @@ fn first(story: &[Moment], output: Output) -> Option<u64> {
     story.iter().find(|m| m.asked.is_on(output)).map(|m| m.at.0)
 }
 
-fn edge(bench: &Bench, place: Place, name: &str, level: Level) -> Result<Edge, RigError> {
-    Ok(bench.rig.lines.wait_for(bench.rig.line(name)?, level, place, RUN_MAX)?)
-}
-
 /// Pressed in a run: from the contact's edge to the ignition's, several times.
 pub fn stop_button(bench: &mut Bench) -> Seeing {
     const STOPS: u32 = 3;
@@ -57,10 +50,10 @@ pub fn stop_button(bench: &mut Bench) -> Seeing {
         bench.start_a_run()?;
         let place = bench.rig.lines.place();
         bench.world.with(|world| world.plant.press(Button::Stop, true));
-        let pressed = edge(bench, place, "contact-emergency-stop", Level::High)?;
-        let off = edge(bench, place, "relay-run", Level::Low)?;
+        let pressed = bench.edge(place, "contact-emergency-stop", Level::High)?;
+        let off = bench.edge(place, "relay-run", Level::Low)?;
         spans.add(off.at.since(pressed.at));
-        edge(bench, place, "relay-kill", Level::High)?;
+        bench.edge(place, "relay-kill", Level::High)?;
         bench.world.with(|world| world.plant.press(Button::Stop, false));
         // It stays stopped until somebody at the box resets it.
         rest(Duration::from_secs(2));

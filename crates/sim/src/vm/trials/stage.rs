@@ -110,9 +110,14 @@ pub fn stage(sources: &Sources) -> Result<Staged, RigError> {
 }
 
 fn plan() -> Result<Plan, RigError> {
-    let wrong = |e: String| RigError::Not(format!("the site of the trials is wrong: {e}"));
-    let site: SiteFile = serde_saphyr::from_str(SITE).map_err(|e| wrong(e.to_string()))?;
-    parse::parse(&site.pump).map(|parsed| parsed.plan).map_err(|all| wrong(format!("{all:?}")))
+    let parsed = parse::parse(&site()?).map(|parsed| parsed.plan);
+    parsed.map_err(|all| RigError::Not(format!("the site of the trials is wrong: {all:?}")))
+}
+
+/// The usual one, for those who need it otherwise.
+pub fn site() -> Result<RawPlan, RigError> {
+    let site: Result<SiteFile, _> = serde_saphyr::from_str(SITE);
+    site.map(|site| site.pump).map_err(|e| RigError::Not(format!("the site of the trials is wrong: {e}")))
 }
 
 /// A network that sees nothing and takes no time, taken in as any other: the shipped one takes half a minute
