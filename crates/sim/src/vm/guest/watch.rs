@@ -12,7 +12,7 @@ use rustix::thread::Timespec;
 use vigia_core::board::Level;
 
 use super::chips::Chips;
-use super::port::Port;
+use super::port::{Port, rest_ms};
 use super::trace::{Event, Trace, What};
 use super::{AgentError, GuestTime, LineId, Word, lock, now, thread};
 use crate::vm::wire::{Edge, Seen};
@@ -22,6 +22,8 @@ const LOOK_NS: u64 = 20_000_000;
 const TURNS: usize = 10;
 /// A mark with every second look: 40 ms.
 const LOOKS_PER_MARK: usize = 2;
+/// From the trace of a write to the write.
+const WRITE_MS: u32 = 2;
 /// An output that only pulls one way is let go within this of its write.
 const LET_GO_NS: u64 = 1_000_000;
 
@@ -127,8 +129,10 @@ fn turn(watch: &Mutex<Watch>, trace: &mut Trace, next: &mut u64, looks: &mut usi
     }
     *next = (*next + LOOK_NS).max(begun.0 + LOOK_NS / 2);
     *looks = looks.wrapping_add(1);
-    // What was written between the trace and the look is in the trace now.
+    // What was written between the trace and the look is in the trace now. And the trace comes before the write:
+    // who was stopped between the two by this very thread gets his turn first.
     if !watch.strange(*looks).is_empty() {
+        rest_ms(WRITE_MS);
         tell_events(&mut watch, trace);
         let at = now();
         for (line, level) in watch.strange(*looks) {

@@ -13,6 +13,8 @@ use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{self, Spans, ms};
 
 const LOAD: &str = "exec stress-ng --quiet --cpu 2 --vm 1 --vm-bytes 64M --io 1";
+const UNLOAD: &str =
+    "for p in $(grep -ls ^stress-ng /proc/[0-9]*/comm); do p=${p%/comm}; kill -KILL ${p#/proc/}; done";
 /// The first block of it is there by then.
 const LOADED: Duration = Duration::from_secs(3);
 /// 1200 beats.
@@ -38,7 +40,7 @@ impl<'a> Load<'a> {
         let pid = bench.rig.lines.leave(LOAD)?;
         rest(LOADED);
         // It is what it should be, or nothing is shown.
-        bench.rig.run("[ $(pgrep -c stress-ng) -ge 4 ]")?;
+        bench.rig.run("[ $(cat /proc/[0-9]*/comm 2> /dev/null | grep -c ^stress-ng) -ge 4 ]")?;
         Ok(Self { bench, pid })
     }
 }
@@ -46,7 +48,7 @@ impl<'a> Load<'a> {
 impl Drop for Load<'_> {
     fn drop(&mut self) {
         // A guest that is gone has no load.
-        let _ = self.bench.rig.run(&format!("kill -KILL -- -{}; pkill -KILL stress-ng; true", self.pid));
+        let _ = self.bench.rig.run(&format!("{UNLOAD}; kill -KILL -- -{}; true", self.pid));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{Spans, ms};
 use crate::vm::trials::watch::in_time;
 use crate::vm::trials::{Bench, Seeing, is_any_behind_k0, sees};
-use crate::vm::wire::{GuestTime, Seen};
+use crate::vm::wire::GuestTime;
 
 const STOP: &str = "contact-emergency-stop";
 const ENGINE: [&str; 2] = ["relay-starter", "relay-run"];
@@ -98,8 +98,8 @@ fn ended_in(bench: &Bench, at: At) -> Result<(Duration, Duration), RigError> {
     let levels: Vec<Option<Level>> = levels.collect();
     bench.rig.lines.run("systemctl stop vigia-pump", ENDS_MAX)?;
     let said = bench.said("ended, everything is off")?;
-    sees(said.is_some(), || format!("it did not end in order: {}", bench.log()))?;
-    let let_go = End { bench, levels }.look(place)?;
+    let ended = said.ok_or_else(|| RigError::Not(format!("it did not end in order: {}", bench.log())))?.at;
+    let let_go = End { bench, levels }.look(place, ended)?;
     rest(FALLEN);
     let clock = bench.rig.lines.clock().ok_or_else(|| RigError::Not("the guest has no clock".to_owned()))?;
     let story = bench.story_since(clock.host(let_go));
@@ -110,21 +110,22 @@ fn ended_in(bench: &Bench, at: At) -> Result<(Duration, Duration), RigError> {
     Ok((clock.host(let_go).since(since), held))
 }
 
-/// Follows the lines up to the moment at which the program lets them go, and they move to their adverse pulls.
+/// Follows the lines up to the program's last word, and to the moment at which it lets them go: then they move to
+/// their adverse pulls.
 struct End<'a> {
     bench: &'a Bench,
     levels: Vec<Option<Level>>,
 }
 
 impl End<'_> {
-    fn look(mut self, place: Place) -> Result<GuestTime, RigError> {
+    fn look(mut self, place: Place, ended: GuestTime) -> Result<GuestTime, RigError> {
         let (told, _) = self.bench.rig.lines.since(place);
         let turning = self.bench.rig.line("contact-engine-turning")?;
         let valve = self.bench.rig.line("relay-main-valve")?;
         for Told { what, .. } in told {
             let What::Edge(edge) = what else { continue };
             let is_relay = self.bench.rig.wiring.relays.iter().any(|r| r.line == edge.line);
-            if is_relay && edge.seen == Seen::Look {
+            if is_relay && edge.at > ended {
                 return self.all_off().map(|()| edge.at);
             }
             let turns = self.levels.get(usize::from(turning.0)) == Some(&Some(High));
