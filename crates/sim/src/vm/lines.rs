@@ -171,6 +171,13 @@ impl Lines {
         self.heard().mark
     }
 
+    /// How long the guest's most urgent thread did not run, at worst, since this was asked for last: the emulator's
+    /// time, or the host's, and nothing that a program in the guest could do.
+    #[must_use]
+    pub fn take_stall(&self) -> Duration {
+        std::mem::take(&mut self.heard().stood_still)
+    }
+
     /// The guest's last word, of whatever kind: marks come each 40 ms.
     #[must_use]
     pub fn last_word(&self) -> Instant {

@@ -1,6 +1,7 @@
 //! What the guest has said so far. Pure: it is told words and times.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use vigia_core::board::Level;
 use vigia_core::time::Instant;
@@ -59,6 +60,8 @@ pub(super) struct Heard {
     first: u64,
     /// All that happened in the guest before this moment has been told.
     pub mark: Option<GuestTime>,
+    /// The longest time between two marks of one guest: the agent sets one each 40 ms, before anything else runs.
+    pub stood_still: Duration,
     pub last_word: Instant,
     clocks: VecDeque<GuestClock>,
     asked: BTreeMap<u32, Instant>,
@@ -79,6 +82,7 @@ impl Heard {
             told: VecDeque::new(),
             first: 0,
             mark: None,
+            stood_still: Duration::ZERO,
             last_word: now,
             clocks: VecDeque::new(),
             asked: BTreeMap::new(),
@@ -107,7 +111,11 @@ impl Heard {
                 }
             }
             Word::Turned { line, drives, at } => self.tell(now, What::Turned { line, drives, at }),
-            Word::Mark(at) => self.mark = Some(at),
+            Word::Mark(at) => {
+                let gap = self.mark.map_or(Duration::ZERO, |last| at.since(last));
+                self.stood_still = self.stood_still.max(gap);
+                self.mark = Some(at);
+            }
             Word::Lost => self.lost += 1,
             Word::Answer { number, at, answer } => self.answered(number, at, answer, now),
         }

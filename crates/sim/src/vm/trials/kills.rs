@@ -54,7 +54,7 @@ pub fn a_dead_vigia_pump_lets_k0_fall(bench: &mut Bench, count: u32) -> Seeing {
             bench.as_new()?;
         }
         let named = |e| RigError::Not(format!("round {round}, {death:?}: {e}"));
-        let (last_beat, off) = once(bench, heartbeat, death).map_err(named)?;
+        let (last_beat, off) = bench.steadily(|bench| once(bench, heartbeat, death)).map_err(named)?;
         beats.add(last_beat);
         safe.add(off);
     }

@@ -14,7 +14,7 @@ const FALLEN: Duration = Duration::from_millis(500);
 pub fn a_power_cut_in_a_run_is_survived(bench: &mut Bench, count: u32) -> Seeing {
     let mut in_a_run = 0;
     for round in 0..count {
-        let was = once(bench).map_err(|e| RigError::Not(format!("round {round}: {e}")))?;
+        let was = bench.steadily(once).map_err(|e| RigError::Not(format!("round {round}: {e}")))?;
         in_a_run += u32::from(was);
     }
     Ok(format!("{count}, {in_a_run} of them in a run that was told: it booted each time, and knew it"))

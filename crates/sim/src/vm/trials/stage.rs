@@ -66,7 +66,7 @@ fire:
   cameras: [{name: north}, {name: south}]
   growth_span_s: 1
   window_s: 10
-  camera_timeout_s: 60
+  camera_timeout_s: 10
   heartbeat_s: 1
 ";
 

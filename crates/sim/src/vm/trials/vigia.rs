@@ -43,31 +43,38 @@ pub fn it_comes_up_and_reaches_the_pump(bench: &mut Bench) -> Seeing {
 pub fn a_confirmed_fire_opens_the_valve(bench: &mut Bench, count: u32) -> Seeing {
     let mut spans = Spans::default();
     for _ in 0..count {
-        as_new(bench)?;
-        let place = bench.rig.lines.place();
-        burn(bench)?;
-        let valve = bench.rig.line("relay-main-valve")?;
-        let opened = bench.rig.lines.wait_for(valve, Level::High, place, RUN_MAX)?.at;
-        let confirmed = confirmed(bench)?;
-        spans.add(opened.since(confirmed));
-        bench.wait_rest()?;
+        spans.add(bench.steadily(a_fire)?);
     }
     let worst = spans.rank(1000).unwrap_or_default();
     sees(worst <= ANSWER_MAX, || format!("the valve's line moved {} after the decision", ms(worst)))?;
     Ok(format!("{count} times; decision to line {}", spans.sentence()))
 }
 
+fn a_fire(bench: &mut Bench) -> Result<Duration, RigError> {
+    as_new(bench)?;
+    let place = bench.rig.lines.place();
+    burn(bench)?;
+    let valve = bench.rig.line("relay-main-valve")?;
+    let opened = bench.rig.lines.wait_for(valve, Level::High, place, RUN_MAX)?.at;
+    let confirmed = confirmed(bench)?;
+    bench.wait_rest()?;
+    Ok(opened.since(confirmed))
+}
+
 /// `vigia` killed at any moment of runs that it had asked for itself.
 pub fn a_vigia_that_dies_changes_no_run(bench: &mut Bench, count: u32) -> Seeing {
-    as_new(bench)?;
-    let planned = a_run(bench, 0)?.len;
+    let planned = bench.steadily(|bench| as_new(bench).and_then(|()| a_run(bench, 0)))?.len;
     let (mut done, mut runs, mut spread) = (0, 1, Spans::default());
     while done < count {
-        if runs % STARTS == 0 {
-            as_new(bench)?;
-        }
         let named = |e| RigError::Not(format!("after {done} kills: {e}"));
-        let run = a_run(bench, count - done).map_err(named)?;
+        let mut is_new = runs % STARTS == 0;
+        let run = bench.steadily(|bench| {
+            if std::mem::replace(&mut is_new, true) {
+                as_new(bench)?;
+            }
+            a_run(bench, count - done)
+        });
+        let run = run.map_err(named)?;
         let off = run.len.abs_diff(planned);
         sees(off <= LONGER_MAX, || {
             format!("after {done} kills: the engine ran {}, {} is planned", s(run.len), s(planned))
