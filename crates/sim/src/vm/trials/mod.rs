@@ -132,11 +132,15 @@ impl Bench {
     fn steadily<T>(&mut self, mut see: impl FnMut(&mut Self) -> Result<T, RigError>) -> Result<T, RigError> {
         for _ in 0..AGAIN_MAX {
             let _ = self.rig.lines.take_stall();
-            let seen = see(self);
+            let failed = match see(self) {
+                Ok(seen) => return Ok(seen),
+                Err(failed) => failed,
+            };
             let stall = self.rig.lines.take_stall();
-            if seen.is_ok() || stall < STALL {
-                return seen;
+            if stall < STALL {
+                return Err(failed);
             }
+            eprintln!("the emulator stood still for {}; once more: {failed}", table::ms(stall));
             self.stalls.push(stall);
             self.begin_anew()?;
         }
