@@ -12,9 +12,6 @@ use crate::vm::smoke::table::ms;
 const SAFE_MAX: Duration = Duration::from_millis(400);
 /// It falls within this, however late the guest obeys.
 const FALLS_MAX: Duration = Duration::from_secs(20);
-/// The lines of a board that is reset stand at their pulls, adverse here, and the heartbeat's with them: one edge.
-const ONE_EDGE: Duration = Duration::from_millis(320);
-
 pub fn a_frozen_kernel_lets_k0_fall_and_is_reset(bench: &mut Bench) -> Seeing {
     bench.as_new()?;
     bench.start_a_run()?;
@@ -33,8 +30,7 @@ pub fn a_frozen_kernel_lets_k0_fall_and_is_reset(bench: &mut Bench) -> Seeing {
     bench.rig.wait_up(boots, BOOT_MAX)?;
     let up = now().since(thrown).as_secs_f64();
     let tested = bench.wait_armed(place, None)?;
-    let held = on_between(bench, off, tested)?;
-    sees(held <= ONE_EDGE, || format!("coils behind K0 were on for {} before its test", ms(held)))?;
+    let held = bench.on_behind_k0(off, tested)?;
     bench.wait_said("RunInterrupted")?;
     bench.wait_rest()?;
     Ok(format!(
@@ -43,17 +39,4 @@ pub fn a_frozen_kernel_lets_k0_fall_and_is_reset(bench: &mut Bench) -> Seeing {
         ms(took),
         ms(held)
     ))
-}
-
-/// For how long coils behind K0 had current.
-fn on_between(
-    bench: &Bench,
-    off: vigia_core::time::Instant,
-    tested: crate::vm::wire::GuestTime,
-) -> Result<Duration, RigError> {
-    let clock = bench.rig.lines.clock().ok_or_else(|| RigError::Not("the guest has no clock".to_owned()))?;
-    let until = clock.host(tested);
-    let story = bench.story_since(off);
-    let on = story.windows(2).filter(|pair| pair[0].at < until && is_any_behind_k0(pair[0].coils));
-    Ok(on.map(|pair| pair[1].at.since(pair[0].at)).sum())
 }

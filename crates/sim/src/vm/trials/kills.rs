@@ -90,7 +90,7 @@ fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration,
     let off = safe_at.since(died_at);
     sees(off <= SAFE_MAX, || format!("coils behind K0 could be on for {}", ms(off)))?;
     let tested = bench.wait_armed(place, Some(died))?;
-    bench.nothing_behind_k0(safe_at, tested)?;
+    bench.on_behind_k0(safe_at, tested)?;
     bench.wait_rest()?;
     Ok((went_on, off))
 }

@@ -10,18 +10,21 @@ use super::{Bench, HEARTBEAT, Seeing, sees};
 use crate::plant::{Button, Selector};
 use crate::vm::clock::{now, rest};
 use crate::vm::rig::RigError;
-use crate::vm::smoke::table::{self, Spans, ms};
+use crate::vm::smoke::table::{Spans, ms};
 
 const LOAD: &str = "exec stress-ng --quiet --cpu 2 --vm 1 --vm-bytes 64M --io 1";
 const UNLOAD: &str =
     "for p in $(grep -ls ^stress-ng /proc/[0-9]*/comm); do p=${p%/comm}; kill -KILL ${p#/proc/}; done";
 /// The first block of it is there by then.
 const LOADED: Duration = Duration::from_secs(3);
+const SLEEPS: u32 = 5_000;
 /// 1200 beats.
 const WATCHED: Duration = Duration::from_mins(1);
 const BEAT: Duration = Duration::from_millis(50);
 /// I23 wants 20 ms of p99.9; a cycle that is later than this feeds no watchdog.
 const LATE_MAX: Duration = Duration::from_millis(100);
+/// With a cycle's own time it is K0's 300 ms.
+const STANDS_STILL: Duration = Duration::from_millis(200);
 const STOP_MAX: Duration = Duration::from_millis(250);
 /// To the last byte: what is left of a block, too.
 const FILL: &str = "dd if=/dev/zero of=/data/full bs=256k status=none 2> /dev/null; \
@@ -60,22 +63,34 @@ pub fn cycles_at_rest(bench: &mut Bench) -> Seeing {
 pub fn cycles_under_load(bench: &mut Bench) -> Seeing {
     bench.fresh(|_| {})?;
     let _load = Load::on(bench)?;
-    let seen = cycles(bench)?;
-    let spread = bench.rig.lines.jitter(500)?;
-    Ok(format!("{seen}; the emulator's 1 ms sleeps under it: {}", table::jitter(&spread)))
+    cycles(bench)
 }
 
 /// By the edges of the heartbeat's line, and by the program's own figures since its start.
 fn cycles(bench: &Bench) -> Seeing {
     let (since, place) = (now(), bench.rig.lines.place());
-    rest(WATCHED);
+    // What the emulator itself did meanwhile.
+    let (mut p999, mut max) = (0, 0);
+    while now().since(since) < WATCHED {
+        let spread = bench.rig.lines.jitter(SLEEPS)?;
+        (p999, max) = (spread.p999.max(p999), spread.max.max(max));
+    }
+    let (p999, max) = (Duration::from_nanos(p999), Duration::from_nanos(max));
     let edges = bench.edges(place, HEARTBEAT)?;
     let mut off = Spans::default();
     edges.windows(2).for_each(|pair| off.add(pair[1].at.since(pair[0].at).abs_diff(BEAT)));
-    let p999 = off.rank(999).unwrap_or(Duration::MAX);
-    sees(p999 <= LATE_MAX, || format!("p99.9 of {} beats is off by {}", edges.len(), ms(p999)))?;
+    let beats = off.rank(999).unwrap_or(Duration::MAX);
+    sees(beats <= LATE_MAX + max, || {
+        format!(
+            "p99.9 of {} beats is off by {}; the emulator's sleeps by max {}",
+            edges.len(),
+            ms(beats),
+            ms(max)
+        )
+    })?;
     let fell = bench.story_since(since).iter().any(|m| !m.is_k0_pulled);
-    sees(!fell, || "K0 fell".to_owned())?;
+    // One that stands still for so long itself says nothing about the program.
+    sees(!fell || max >= STANDS_STILL, || "K0 fell".to_owned())?;
     let status = bench.status()?;
     let us = |name: &str| Ok::<_, RigError>(ms(Duration::from_micros(status.number(name)?)));
     let (is_locked, is_realtime) = (status.word("memory_locked"), status.word("realtime"));
@@ -83,14 +98,17 @@ fn cycles(bench: &Bench) -> Seeing {
         format!("memory locked: {is_locked}, real-time: {is_realtime}")
     })?;
     Ok(format!(
-        "{} beats off by {}, p99.9 {}; published lateness p99 {}, max {}, {} of {} cycles over 100 ms",
+        "{} beats off by {}, p99.9 {}; published lateness p99 {}, max {}, {} of {} cycles over 100 ms; \
+         1 ms sleeps meanwhile late by p99.9 {}, max {}",
         edges.len(),
         off.sentence(),
-        ms(p999),
+        ms(beats),
         us("late_us_p99")?,
         us("late_us_max")?,
         status.number("late_cycles")?,
-        status.number("cycles")?
+        status.number("cycles")?,
+        ms(p999),
+        ms(max)
     ))
 }
 
@@ -118,8 +136,8 @@ pub fn the_stop_button_under_load(bench: &mut Bench, count: u32) -> Seeing {
 fn one_stop(bench: &Bench, moment: Duration) -> Result<(Duration, Duration), RigError> {
     bench.rig.run(FREE)?;
     bench.fresh(|site| site.timings.fire_off_s = Some(50.0))?;
-    bench.start_a_run()?;
     bench.rig.run(FILL)?;
+    bench.start_a_run()?;
     let _load = Load::on(bench)?;
     rest(moment);
     let span = stopped(bench)?;
