@@ -25,14 +25,17 @@ test: setup
 	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	cargo test --workspace --no-fail-fast
 
-# Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm), and vigia-pump on them:
-# runs, stops, KILLS=200 deaths of the program, CUTS=100 of the power. Three hours; KILLS=5 CUTS=2 takes ten minutes.
+# Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm), and both programs on them: the
+# checks of the specification that need lines, KILLS=200 deaths of each program, CUTS=100 of the power, FIRES=20 from the
+# decision to the line. Hours; KILLS=5 CUTS=2 FIRES=2 takes half of one. ROWS=p32 runs those whose names hold this.
 test-gpio: setup
 	@tests/vm/build.sh
+	@cargo build --quiet
 	@cargo build --quiet -p vigia-pump
 	@cargo build --quiet -p vigia-sim --bin vigia-lines --bin vigia-vm
 	@target/debug/vigia-vm smoke
-	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --cuts $(or $(CUTS),100)
+	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --vigia-kills $(or $(KILLS),200) --cuts $(or $(CUTS),100) \
+	  --fires $(or $(FIRES),20) $(if $(ROWS),--only "$(ROWS)")
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup

@@ -7,7 +7,7 @@ mod shared;
 use std::path::Path;
 use std::process::Command;
 
-/// A boot, a run, a stop, deaths of both programs and of the power. The rows are told as they come.
+/// A boot, a run, a stop, deaths of vigia-pump and of the power. The rows are told as they come.
 #[test]
 fn the_programs_hold_on_lines_of_a_real_kernel() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));

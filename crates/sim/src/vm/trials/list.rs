@@ -79,9 +79,9 @@ const TRIALS: &[Trial] = &[
     short("kills of vigia-pump", |b, c| kills::a_dead_vigia_pump_lets_k0_fall(b, c.kills)),
     short("power cuts in a run", |b, c| power::a_power_cut_in_a_run_is_survived(b, c.power_cuts)),
     long("vigia gpio", |b, _| gpio::every_relay_clicks_alone(b)),
-    short("vigia comes up", |b, _| vigia::it_comes_up_and_reaches_the_pump(b)),
-    short("fire to main valve", |b, c| vigia::a_confirmed_fire_opens_the_valve(b, c.fires)),
-    short("vigia dies in a run", |b, c| vigia::a_vigia_that_dies_changes_no_run(b, c.vigia_kills)),
+    long("vigia comes up", |b, _| vigia::it_comes_up_and_reaches_the_pump(b)),
+    long("fire to main valve", |b, c| vigia::a_confirmed_fire_opens_the_valve(b, c.fires)),
+    long("vigia dies in a run", |b, c| vigia::a_vigia_that_dies_changes_no_run(b, c.vigia_kills)),
     long("a frozen kernel in a run", |b, _| frozen::a_frozen_kernel_lets_k0_fall_and_is_reset(b)),
 ];
 

@@ -120,7 +120,8 @@ fn a_run(bench: &mut Bench, kills_max: u32) -> Result<Run, RigError> {
     let story = bench.story_since(begin);
     let fell = story.iter().find(|m| !m.is_k0_pulled);
     sees(fell.is_none(), || format!("K0 fell: {fell:?}"))?;
-    let fault = bench.rig.run("journalctl -u vigia-pump -o cat --no-pager | grep ErrorStateEntered | tail -1")?;
+    let fault =
+        bench.rig.run("journalctl -u vigia-pump -o cat --no-pager | grep ErrorStateEntered | tail -1")?;
     sees(fault.is_empty(), || format!("a fault is latched: {fault}"))?;
     ignition(&story).map(|len| Run { kills, len })
 }
