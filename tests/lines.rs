@@ -1,7 +1,6 @@
 //! The programs on lines of a real kernel, in a virtual machine: the short form of `make test-gpio`.
 
 #[path = "support/shared.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
 mod shared;
 
 use std::path::Path;

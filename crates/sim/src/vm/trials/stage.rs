@@ -94,7 +94,7 @@ pub fn stage(sources: &Sources) -> Result<Staged, RigError> {
     program(&folder, &root, "vigia-pump")?;
     program(&folder, &root, "vigia")?;
     model(&folder)?;
-    write(&root.join("etc/vigia/site.yaml"), &format!("{SITE}{CAMERAS}"))?;
+    write(&root.join("etc/vigia/site.yaml"), format!("{SITE}{CAMERAS}"))?;
     write(&root.join("etc/vigia/broker.conf"), BROKER)?;
     write(&units.join("broker.service"), BROKER_UNIT)?;
     copy(&sources.project.join(BOARD), &root.join("etc/vigia/board.yaml"))?;
