@@ -1,5 +1,5 @@
-//! The watchdog relay K0, outside of everything that software can break: a monostable that each edge of the
-//! heartbeat line triggers anew, and that lets go 300 ms after the last one (reliability 2.4).
+//! The watchdog relay K0, outside of everything that software can break: two edges of the heartbeat line pull it, one
+//! alone never does (hardware/wiring.md), and it lets go 300 ms after the last one (reliability 2.4).
 //!
 //! Times are the host's. Where the guest's word comes late, what came before it is still judged by when
 //! it was: [`K0::passed`] is told only up to when nothing more can come.
@@ -40,9 +40,10 @@ impl K0 {
     #[must_use]
     pub fn edge(&mut self, at: Instant) -> [Option<Change>; 2] {
         let dropped = self.passed(at);
+        let follows = self.last_edge.is_some_and(|last| at.since(last) < K0_HOLDS);
         self.last_edge = Some(at);
-        let pulls = !self.is_pulled;
-        self.is_pulled = true;
+        let pulls = follows && !self.is_pulled;
+        self.is_pulled |= pulls;
         [dropped, pulls.then_some(Change::Pulls(at))]
     }
 
@@ -106,20 +107,27 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_for_300_ms_after_each_edge() {
+    fn two_edges_pull_it_and_one_never_does() {
         check(&[], 10_000, &[]);
-        check(&[1000], 1299, &[('+', 1000)]);
-        check(&[1000], 1300, &[('+', 1000), ('-', 1300)]);
-        check(&[1000, 1050, 1100], 1399, &[('+', 1000)]);
-        check(&[1000, 1050, 1100], 1400, &[('+', 1000), ('-', 1400)]);
-        check(&[1000, 1299, 1598], 1897, &[('+', 1000)]);
+        check(&[1000], 9000, &[]);
+        check(&[1000, 1050], 1349, &[('+', 1050)]);
+        check(&[1000, 1299], 1300, &[('+', 1299)]);
+        check(&[1000, 1300], 9000, &[]);
+        check(&[1000, 5000, 9000], 9100, &[]);
     }
 
     #[test]
-    fn a_line_that_stands_still_drops_it_and_the_next_edge_pulls_again() {
-        check(&[1000, 1300], 1301, &[('+', 1000), ('-', 1300), ('+', 1300)]);
-        check(&[1000, 5000], 5100, &[('+', 1000), ('-', 1300), ('+', 5000)]);
-        check(&[1000, 5000], 9000, &[('+', 1000), ('-', 1300), ('+', 5000), ('-', 5300)]);
+    fn it_holds_for_300_ms_after_the_last_edge() {
+        check(&[1000, 1050, 1100], 1399, &[('+', 1050)]);
+        check(&[1000, 1050, 1100], 1400, &[('+', 1050), ('-', 1400)]);
+        check(&[1000, 1050, 1349, 1648], 1947, &[('+', 1050)]);
+    }
+
+    #[test]
+    fn a_line_that_stood_still_pulls_it_with_two_edges_again() {
+        check(&[1000, 1050, 1350], 9000, &[('+', 1050), ('-', 1350)]);
+        check(&[1000, 1050, 5000], 9000, &[('+', 1050), ('-', 1350)]);
+        check(&[1000, 1050, 5000, 5050], 9000, &[('+', 1050), ('-', 1350), ('+', 5050), ('-', 5350)]);
     }
 
     /// Two edges may be told with the same time, and a look may come twice.
@@ -127,7 +135,7 @@ mod tests {
     fn nothing_is_said_twice() {
         check(&[1000, 1000], 1000, &[('+', 1000)]);
         let mut k0 = K0::default();
-        let _ = k0.edge(Instant(1000 * MS));
+        let _ = [k0.edge(Instant(950 * MS)), k0.edge(Instant(1000 * MS))];
         assert_eq!(k0.passed(Instant(2000 * MS)), Some(Change::Drops(Instant(1300 * MS))));
         assert_eq!(k0.passed(Instant(3000 * MS)), None);
         assert!(!k0.is_pulled());

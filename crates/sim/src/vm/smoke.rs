@@ -17,7 +17,7 @@ pub use table::{Row, Spans, Table};
 
 const SOON: Duration = Duration::from_secs(20);
 /// An output, an input and an input that is watched, of no meaning here.
-const OUTPUT: &str = "relay-siren";
+const OUTPUT: &str = "relay-contact";
 const INPUT: &str = "contact-fire-button";
 const WATCHED: &str = "contact-reset-button";
 

@@ -99,6 +99,12 @@ impl Wiring {
         RelayImage::read_back(|output| asked.is_on(output) && is_fed(output))
     }
 
+    /// A coil that K0 feeds is on.
+    #[must_use]
+    pub fn is_any_behind(&self, coils: RelayImage) -> bool {
+        coils.energised().any(|output| self.is_behind(output))
+    }
+
     fn is_behind(&self, output: Output) -> bool {
         self.master.as_ref().is_some_and(|master| master.behind.contains(&output))
     }

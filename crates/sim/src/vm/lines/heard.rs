@@ -40,10 +40,11 @@ pub enum What {
     /// The machine has no power any more: every line is where its pull takes it.
     Gone,
     Edge(Edge),
-    /// Somebody made a line an output, or an input.
+    /// Somebody made a line an output, or an input; the level it has then.
     Turned {
         line: LineId,
         drives: bool,
+        level: Level,
         at: GuestTime,
     },
 }
@@ -110,7 +111,11 @@ impl Heard {
                     self.tell(now, What::Edge(edge));
                 }
             }
-            Word::Turned { line, drives, at } => self.tell(now, What::Turned { line, drives, at }),
+            Word::Turned { line, drives, at } => {
+                if let Some(&level) = self.levels.get(usize::from(line.0)) {
+                    self.tell(now, What::Turned { line, drives, level, at });
+                }
+            }
             Word::Mark(at) => {
                 let gap = self.mark.map_or(Duration::ZERO, |last| at.since(last));
                 self.stood_still = self.stood_still.max(gap);

@@ -45,10 +45,13 @@ pub(super) fn check(rig: &Rig) -> Seeing {
     Ok(format!("{} edges, told after {late}; contact fell {} after the last", edges.len(), table::ms(fell)))
 }
 
-/// Each gap of 300 ms has dropped K0, the last one included, and nothing else has.
+/// Each gap of 300 ms after a beat has dropped K0, the last one included, and nothing else has.
 fn each_gap_dropped_it(edges: &[GuestTime], drops: usize) -> Result<(), RigError> {
-    let longer = |than: Duration| edges.windows(2).filter(|w| w[1].since(w[0]) >= than).count() + 1;
-    let (least, most) = (longer(K0_HOLDS + CLOCK_ERROR), longer(K0_HOLDS.saturating_sub(CLOCK_ERROR)));
+    let last = std::iter::once(Duration::MAX);
+    let gaps: Vec<Duration> = edges.windows(2).map(|w| w[1].since(w[0])).chain(last).collect();
+    let ends = |beat: Duration, gap: Duration| gaps.windows(2).filter(|w| w[0] < beat && w[1] >= gap).count();
+    let (under, over) = (K0_HOLDS.saturating_sub(CLOCK_ERROR), K0_HOLDS + CLOCK_ERROR);
+    let (least, most) = (ends(under, over), ends(over, under));
     sees((least..=most).contains(&drops), || {
         format!("K0 fell {drops} times; {least} to {most} gaps were long")
     })

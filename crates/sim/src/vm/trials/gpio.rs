@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Bench, LOOK_EVERY, RUN_MAX, Seeing, sees};
+use super::{Bench, Seeing, sees};
 use crate::plant::Button;
-use crate::vm::clock::{now, rest};
+use crate::vm::clock::rest;
 use crate::vm::lines::{Place, What};
 use crate::vm::rig::RigError;
 use crate::vm::wire::{Edge, LineId, Seen};
@@ -61,18 +61,10 @@ fn lists_all_lines(bench: &Bench) -> Result<(), RigError> {
 
 fn watches_a_button(bench: &Bench) -> Result<(), RigError> {
     bench.rig.lines.leave(&format!("exec vigia gpio watch --json {BOARD} > {WATCHED}"))?;
-    let told = |bench: &Bench, what: &str| bench.rig.run(&format!("grep -q '{what}' {WATCHED}")).is_ok();
-    let wait = |what: &str| {
-        let since = now();
-        while !told(bench, what) {
-            sees(now().since(since) < RUN_MAX, || format!("`vigia gpio watch` did not tell {what}"))?;
-            rest(LOOK_EVERY);
-        }
-        Ok::<(), RigError>(())
-    };
-    wait("\"fire_button\":\"inactive\"")?;
+    let tells = |what: &str| bench.wait_runs(what, &format!("grep -q '{what}' {WATCHED}"));
+    tells("\"fire_button\":\"inactive\"")?;
     bench.world.with(|world| world.plant.press(Button::Fire, true));
-    wait("\"fire_button\":\"active\"")?;
+    tells("\"fire_button\":\"active\"")?;
     bench.world.with(|world| world.plant.press(Button::Fire, false));
     // Ctrl-C, and the lines are free again.
     bench.rig.run(

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Bench, HEARTBEAT, Seeing, sees};
+use super::{Bench, HEARTBEAT, RUN_MAX, Seeing, sees};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
-use crate::vm::lines::What;
+use crate::vm::lines::{Told, What};
 use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{Spans, ms};
 use crate::vm::wire::{GuestTime, LineId};
@@ -48,21 +48,39 @@ impl Death {
 
 pub fn a_dead_vigia_pump_lets_k0_fall(bench: &mut Bench, count: u32) -> Seeing {
     let heartbeat = bench.rig.line(HEARTBEAT)?;
-    let (mut beats, mut safe) = (Spans::default(), Spans::default());
+    let (mut beats, mut safe, mut again) = (Spans::default(), Spans::default(), Spans::default());
     for (round, death) in (0..count).zip(Death::ALL.into_iter().cycle()) {
         if round % STARTS == 0 {
             bench.as_new()?;
         }
         let named = |e| RigError::Not(format!("round {round}, {death:?}: {e}"));
-        let (last_beat, off) = bench.steadily(|bench| once(bench, heartbeat, death)).map_err(named)?;
-        beats.add(last_beat);
-        safe.add(off);
+        let seen = bench.steadily(|bench| once(bench, heartbeat, death)).map_err(named)?;
+        beats.add(seen.beats);
+        safe.add(seen.safe);
+        if !matches!(death, Death::Stopped) {
+            again.add(seen.again);
+        }
     }
-    Ok(format!("{count}; last heartbeat after it {}; coils off {}", beats.sentence(), safe.sentence()))
+    Ok(format!(
+        "{count}; last heartbeat after it {}; coils off {}; has its lines again {}",
+        beats.sentence(),
+        safe.sentence(),
+        again.sentence()
+    ))
 }
 
-/// One death: how long the heartbeat went on, and until all coils behind K0 were off.
-fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration, Duration), RigError> {
+/// What followed a death, and how much later.
+#[derive(Debug)]
+struct Seen {
+    /// The heartbeat's last edge.
+    beats: Duration,
+    /// All coils behind K0 were off.
+    safe: Duration,
+    /// The next start took the lines: `vigia-pump off`, which comes before it, leaves the heartbeat's alone.
+    again: Duration,
+}
+
+fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<Seen, RigError> {
     bench.press(Button::Fire);
     // Anywhere from the valves to the end of the run.
     rest(Duration::from_millis(bench.rng.u64(0..9_000)));
@@ -78,8 +96,8 @@ fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration,
         What::Edge(edge) if edge.line == heartbeat && edge.at < until => Some(edge.at),
         _ => None,
     });
-    let went_on = edges.max().unwrap_or(died).since(died);
-    sees(went_on <= BEATS_MAX, || format!("the heartbeat went on for {}", ms(went_on)))?;
+    let beats = edges.max().unwrap_or(died).since(died);
+    sees(beats <= BEATS_MAX, || format!("the heartbeat went on for {}", ms(beats)))?;
     let died_at = clock.host(died);
     bench.wait("K0 falls", |world| world.story().iter().any(|m| m.at >= asked && !m.is_k0_pulled))?;
     let story = bench.story_since(asked);
@@ -87,10 +105,15 @@ fn once(bench: &mut Bench, heartbeat: LineId, death: Death) -> Result<(Duration,
     let was_pulled = story.iter().rfind(|m| m.at <= died_at).is_none_or(|m| m.is_k0_pulled);
     let fell = story.iter().find(|m| m.at >= died_at && !m.is_k0_pulled).filter(|_| was_pulled);
     let safe_at = fell.map_or(died_at, |m| m.at);
-    let off = safe_at.since(died_at);
-    sees(off <= SAFE_MAX, || format!("coils behind K0 could be on for {}", ms(off)))?;
+    let safe = safe_at.since(died_at);
+    sees(safe <= SAFE_MAX, || format!("coils behind K0 could be on for {}", ms(safe)))?;
     let tested = bench.wait_armed(place, Some(died))?;
-    bench.on_behind_k0(safe_at, tested)?;
+    bench.never_behind_k0(safe_at, tested)?;
+    let taken = |told: &Told| match told.what {
+        What::Turned { line, drives: true, at, .. } if line == heartbeat && at > died => Some(at),
+        _ => None,
+    };
+    let again = bench.rig.lines.wait(place, "the next start", RUN_MAX, taken)?.since(died);
     bench.wait_rest()?;
-    Ok((went_on, off))
+    Ok(Seen { beats, safe, again })
 }

@@ -8,17 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vigia_core::pump::{Output, RelayImage};
+use vigia_core::pump::Output;
 use vigia_core::time::Instant;
 
 use super::clock::{now, rest};
-use super::lines::{Place, Told, What};
 use super::rig::{Options, Rig, RigError};
 use super::smoke::table::{self, Row, Table};
-use super::wire::{Edge, GuestTime, Seen};
 use super::world::{Moment, Turning, World};
-use crate::plant::{Button, Plant, PlantConfig, Selector};
+use crate::plant::{Button, Plant, PlantConfig};
 
+mod armed;
 mod checks;
 mod frozen;
 mod gpio;
@@ -36,8 +35,6 @@ pub use list::Choice;
 
 /// From a press to water, and from water to rest: seconds of the plan, many more on a busy host.
 const RUN_MAX: Duration = Duration::from_secs(120);
-/// From the start of the program to a fed K0.
-const ARMED_MAX: Duration = Duration::from_secs(60);
 
 const BOOTS_MAX: u32 = 3;
 /// Six cycles without a heartbeat, and K0 falls.
@@ -46,8 +43,6 @@ const AGAIN_MAX: u32 = 2;
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 const HEARTBEAT: &str = "relay-heartbeat";
-/// The self-test feeds K0 for a quarter of a second at least, an edge each 50 ms.
-const BEATS_OF_TEST: usize = 4;
 
 /// What one check saw, or why it failed.
 type Seeing = Result<String, RigError>;
@@ -165,13 +160,7 @@ impl Bench {
     fn begin_anew(&mut self) -> Result<(), RigError> {
         self.rig.machine.cut();
         self.rig.machine.renew_disk()?;
-        self.world.with(|world| {
-            world.plant.mend_all();
-            world.plant.turn(Selector::Auto);
-            for button in [Button::Stop, Button::Fire, Button::Reset] {
-                world.plant.press(button, false);
-            }
-        });
+        self.world.with(|world| site::make_sound(&mut world.plant));
         self.boot().map(drop)
     }
 
@@ -207,35 +196,9 @@ impl Bench {
         Ok(table::jitter(&spread))
     }
 
-    /// A program that starts has K0 fed, and drove no relay before that: what was told from `place` on, after
-    /// `died` of the same boot. Lines that nobody holds stand at their pulls, so only what somebody drove counts.
-    /// Returns when K0 had been tested.
-    fn wait_armed(&self, place: Place, died: Option<GuestTime>) -> Result<GuestTime, RigError> {
-        let heartbeat = self.rig.line(HEARTBEAT)?;
-        let (boot, _) = self.rig.lines.boots();
-        let is_later = |told: &Told, at: GuestTime| died.is_none_or(|died| told.boot > boot || at > died);
-        let driven = |told: &Told| match told.what {
-            What::Edge(edge) if edge.seen == Seen::Trace && is_later(told, edge.at) => Some(edge),
-            _ => None,
-        };
-        let since = now();
-        while now().since(since) < ARMED_MAX {
-            let (told, _) = self.rig.lines.since(place);
-            let edges: Vec<_> = told.iter().filter_map(driven).collect();
-            let is_on =
-                |e: &Edge| self.rig.wiring.relays.iter().any(|r| r.line == e.line && r.active == e.level);
-            let tested = edges.iter().filter(|e| e.line == heartbeat).nth(BEATS_OF_TEST);
-            let early = edges.iter().find(|e| is_on(e) && tested.is_none_or(|beat| e.at < beat.at));
-            if let Some(edge) = early {
-                let name = self.rig.lines.layout().name(edge.line).to_owned();
-                return Err(RigError::Not(format!("{name} was driven before K0 was tested")));
-            }
-            if let Some(beat) = tested.filter(|_| self.world.with(|world| world.is_k0_pulled())) {
-                return Ok(beat.at);
-            }
-            rest(LOOK_EVERY);
-        }
-        Err(RigError::Not(format!("it is not armed after {} s: {}", ARMED_MAX.as_secs(), self.log())))
+    /// A coil that K0 feeds was on.
+    fn is_any_behind_k0(&self, moment: &Moment) -> bool {
+        self.rig.wiring.is_any_behind(moment.coils)
     }
 
     fn story_since(&self, since: Instant) -> Vec<Moment> {
@@ -257,15 +220,16 @@ impl Bench {
         })
     }
 
-    /// Nothing is on but K0, the engine stands, and the machine says that it is idle.
+    /// Nothing is on but K0 and what tells people of the fire, the engine stands, and the machine says that it is
+    /// idle.
     fn wait_rest(&self) -> Result<(), RigError> {
+        let tells = |output| matches!(output, Output::Siren | Output::Strobe);
+        let is_at_rest = |m: &Moment| m.is_k0_pulled && m.asked.energised().all(tells);
         let since = now();
         while now().since(since) < RUN_MAX {
-            let is_off = self.world.with(|world| {
-                let last = world.story().last();
-                last.is_some_and(|m| m.is_k0_pulled && m.asked == RelayImage::NONE)
-                    && !world.plant.truth().runs
-            });
+            let is_off = self
+                .world
+                .with(|world| world.story().last().is_some_and(is_at_rest) && !world.plant.truth().runs);
             if is_off && self.state()? == "Idle" {
                 return Ok(());
             }
@@ -301,12 +265,6 @@ impl Bench {
         let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
         format!("{}\nthe guest's last words:\n{}", self.log(), tail.join("\n"))
     }
-}
-
-/// A coil that K0 feeds is on.
-fn is_any_behind_k0(coils: RelayImage) -> bool {
-    let behind = [Output::Run, Output::Starter, Output::Contactor, Output::RefillValve];
-    behind.into_iter().any(|output| coils.is_on(output))
 }
 
 fn sees(is: bool, otherwise: impl FnOnce() -> String) -> Result<(), RigError> {

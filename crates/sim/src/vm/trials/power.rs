@@ -36,7 +36,7 @@ fn once(bench: &mut Bench) -> Result<bool, RigError> {
     let place = bench.rig.lines.place();
     bench.rig.boot()?;
     let tested = bench.wait_armed(place, None)?;
-    bench.on_behind_k0(cut.after(FALLEN), tested)?;
+    bench.never_behind_k0(cut.after(FALLEN), tested)?;
     bench.wait_rest()?;
     let log = bench.rig.run("journalctl -u vigia-pump -o cat --no-pager")?;
     sees(!log.contains("LedgerLost"), || format!("the ledger was lost: {log}"))?;

@@ -18,6 +18,7 @@ const STOP_MAX: Duration = Duration::from_millis(250);
 /// By the fire button, nothing else: valves, crank, run, kill pulse, rest.
 pub fn by_the_button(bench: &mut Bench) -> Seeing {
     let (begin, place) = (now(), bench.rig.lines.place());
+    let was_silent = bench.is_high("relay-siren")?;
     bench.start_a_run()?;
     let pressed = bench.edge(place, "contact-fire-button", Level::Low)?;
     let opened = bench.edge(place, "relay-main-valve", Level::High)?;
@@ -31,6 +32,9 @@ pub fn by_the_button(bench: &mut Bench) -> Seeing {
     sees(both.is_none(), || format!("starter and kill at once: {both:?}"))?;
     let shut = story.iter().find(|m| m.asked.is_on(Output::Starter) && !m.asked.is_on(Output::MainValve));
     sees(shut.is_none(), || format!("cranked with the main valve shut: {shut:?}"))?;
+    // On at low, the other polarity; held until somebody acknowledges.
+    let sounds = was_silent && first(&story, Output::Siren).is_some() && !bench.is_high("relay-siren")?;
+    sees(sounds, || format!("the siren sounded before, or not at all: {}", bench.log()))?;
     let heard = opened.at.since(pressed.at);
     sees(heard <= HEARD_MAX, || format!("the main valve came {} after the button", ms(heard)))?;
     let truth = bench.world.with(|world| *world.plant.truth());

@@ -23,6 +23,7 @@ const UNITS: &str = "appliance/units";
 const SITE: &str = "\
 pump:
   preset: wildfire_engine
+  outputs: [main_valve, priming_valve, refill_valve, run, starter, kill, throttle_down, siren, strobe]
   inputs:
     float_high: {broken_reads: inactive}
     pressure: {broken_reads: inactive}

@@ -9,15 +9,14 @@ use vigia_core::event::Utc;
 use vigia_core::pump::Output;
 use vigia_core::time::Instant;
 
-use super::{Bench, LOOK_EVERY, RUN_MAX, Seeing, sees};
+use super::watch::{at_of, log_of};
+use super::{Bench, Seeing, sees};
 use crate::vm::clock::{now, rest};
 use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{Spans, ms};
 use crate::vm::wire::GuestTime;
 use crate::vm::world::Moment;
 
-/// It loads a model and runs it once, under emulation.
-const UP_MAX: Duration = Duration::from_secs(240);
 /// Pictures of the growing fire, and the time between them.
 const PICTURES: u32 = 11;
 const BETWEEN: &str = "0.2";
@@ -33,8 +32,10 @@ const ROUNDS_OF_A_BOX: u32 = 2;
 pub fn it_comes_up_and_reaches_the_pump(bench: &mut Bench) -> Seeing {
     let since = now();
     as_new(bench)?;
-    let reached = "journalctl -u vigia -o cat --no-pager | grep -q pump_reached";
-    wait_for(bench, "it reaches the pump program", reached)?;
+    bench.wait_runs(
+        "vigia reaches the pump program",
+        &format!("{} | grep -q pump_reached", log_of("vigia")),
+    )?;
     let memory = bench.rig.run("systemctl show vigia -p MemoryCurrent --value")?;
     let mib = memory.parse::<u64>().unwrap_or_default() / (1 << 20);
     Ok(format!("ready and at the pump's socket after {:.0} s, {mib} MiB", now().since(since).as_secs_f64()))
@@ -55,8 +56,7 @@ fn a_fire(bench: &mut Bench) -> Result<Duration, RigError> {
     as_new(bench)?;
     let place = bench.rig.lines.place();
     burn(bench)?;
-    let valve = bench.rig.line("relay-main-valve")?;
-    let opened = bench.rig.lines.wait_for(valve, Level::High, place, RUN_MAX)?.at;
+    let opened = bench.edge(place, "relay-main-valve", Level::High)?.at;
     let confirmed = confirmed(bench)?;
     bench.wait_rest()?;
     Ok(opened.since(confirmed))
@@ -107,7 +107,7 @@ fn a_fire_with_deaths(bench: &mut Bench, kills_max: u32) -> Result<(u32, Vec<Dur
     let fell = story.iter().find(|m| !m.is_k0_pulled);
     sees(fell.is_none(), || format!("K0 fell: {fell:?}"))?;
     killed_after_each_run(&story)?;
-    let log = bench.rig.run("journalctl -u vigia-pump -o cat --no-pager | grep -F ' event '")?;
+    let log = bench.rig.run(&format!("{} | grep -F ' event '", log_of("vigia-pump")))?;
     sees(!log.contains("ErrorStateEntered"), || format!("a fault is latched: {log}"))?;
     Ok((kills, ends(&log)?))
 }
@@ -129,12 +129,9 @@ fn killed_after_each_run(story: &[Moment]) -> Result<(), RigError> {
 fn ends(log: &str) -> Result<Vec<Duration>, RigError> {
     let (mut planned, mut ends) = (None, Vec::new());
     for line in log.lines() {
-        let read = || {
-            let (at, event) = line.strip_prefix('[')?.split_once(']')?;
-            let at = Duration::try_from_secs_f64(at.trim().parse().ok()?).ok()?;
-            Some((at, event.split_once(": ")?.1))
-        };
-        let (at, event) = read().ok_or_else(|| RigError::Not(format!("not a line of its log: {line}")))?;
+        let read = at_of(line).zip(line.split_once("): ").map(|(_, event)| event));
+        let (at, event) = read.ok_or_else(|| RigError::Not(format!("not a line of its log: {line}")))?;
+        let at = Duration::from_nanos(at.0);
         if event.starts_with("DemandAccepted") {
             planned = Some(at + FIRE_OFF);
         } else if event.starts_with("EngineRunning") {
@@ -158,8 +155,7 @@ fn is_over(bench: &Bench, begin: Instant) -> bool {
 /// A box that has seen no fire yet.
 fn as_new(bench: &Bench) -> Result<(), RigError> {
     bench.rig.run(
-        "systemctl stop vigia; find /var/lib/vigia -mindepth 1 -maxdepth 1 ! -name pump -exec rm -rf {} +; \
-         journalctl --rotate --vacuum-time=1s -q",
+        "systemctl stop vigia; find /var/lib/vigia -mindepth 1 -maxdepth 1 ! -name pump -exec rm -rf {} +",
     )?;
     bench.as_new()?;
     bench.rig.run("systemctl start broker && systemctl start --no-block vigia")?;
@@ -168,27 +164,10 @@ fn as_new(bench: &Bench) -> Result<(), RigError> {
 
 fn wait_ready(bench: &Bench) -> Result<(), RigError> {
     // It is active for a moment longer than it lives.
-    wait_for(
-        bench,
+    bench.wait_runs(
         "vigia is ready",
         "systemctl is-active -q vigia && kill -0 $(systemctl show vigia -p MainPID --value) 2> /dev/null",
     )
-}
-
-fn wait_for(bench: &Bench, what: &str, command: &str) -> Result<(), RigError> {
-    let since = now();
-    while now().since(since) < UP_MAX {
-        if bench.rig.run(command).is_ok() {
-            return Ok(());
-        }
-        rest(LOOK_EVERY);
-    }
-    let log = bench.rig.run("journalctl -u vigia -o cat --no-pager | tail -15");
-    Err(RigError::Not(format!(
-        "not within {} s: {what}; {}",
-        UP_MAX.as_secs(),
-        log.unwrap_or_else(|e| e.to_string())
-    )))
 }
 
 /// Both outside cameras see it grow for two seconds.
@@ -238,8 +217,8 @@ fn confirmed(bench: &Bench) -> Result<GuestTime, RigError> {
 mod tests {
     use super::*;
 
-    const SAID: &str = "[ 10.500] event 1 (Idle): DemandAccepted { id: 1, source: Consensus }";
-    const CAUGHT: &str = "[ 12.000] event 2 (Running): EngineRunning { proven: true }";
+    const SAID: &str = "[10.500] event 1 (Idle): DemandAccepted { id: 1, source: Consensus }";
+    const CAUGHT: &str = "[12.000] event 2 (Running): EngineRunning { proven: true }";
 
     /// What follows those two, and by how many milliseconds the run ended beside its plan.
     #[track_caller]

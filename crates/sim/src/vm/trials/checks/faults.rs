@@ -10,7 +10,7 @@ use crate::plant::{Button, Contact, Fault};
 use crate::vm::clock::rest;
 use crate::vm::smoke::table::ms;
 use crate::vm::trials::watch::in_time;
-use crate::vm::trials::{Bench, Seeing, is_any_behind_k0, sees};
+use crate::vm::trials::{Bench, Seeing, sees};
 
 /// The starter's contact as its feedback instead of an input of its own.
 const WITH_FEEDBACK: &str = "sed -i -e '/starter_closed:/d' -e 's/\\(line: relay-starter, .*\\)}$/\\1, feedback: \
@@ -68,7 +68,7 @@ fn without_a_chip(bench: &Bench) -> Seeing {
         let on = on.iter().find(|edge| edge.level == High && edge.at > gone);
         sees(on.is_none(), || format!("{name} came on: {on:?}"))?;
     }
-    let is_fed = bench.world.with(|world| world.story().last().is_some_and(|m| is_any_behind_k0(m.coils)));
+    let is_fed = bench.world.with(|world| world.story().last().is_some_and(|m| bench.is_any_behind_k0(m)));
     sees(!is_fed, || "a coil behind K0 has current".to_owned())?;
     let log = format!("journalctl _SYSTEMD_INVOCATION_ID={life} -o cat --no-pager");
     let told = bench.rig.run(&format!("{log} | grep -F 'the relays cannot be written or read' | head -1"))?;
