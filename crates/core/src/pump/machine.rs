@@ -335,7 +335,8 @@ impl Machine {
             Phase::Fault { cause, kill } => self.latched(cause, kill),
             Phase::EmergencyStop { kill } => self.stopped(kill),
         };
-        self.main_valve() | self.tap() | moved
+        let (valve, tap) = (self.main_valve(), self.tap());
+        valve || tap || moved
     }
 
     // What all of the machine's parts use.

@@ -13,12 +13,12 @@ use super::boundaries::Clock;
 use super::rig::{Rig, engine_plan, fire, fit, plan, short_run};
 use crate::time::Instant;
 
-fn by_hand(order: Order) -> Input {
+pub fn by_hand(order: Order) -> Input {
     Input::Command(Command { id: 0, order, role: Role::Local, age: Duration::ZERO, retained: false })
 }
 
 /// `is` turns over exactly `ms` from now.
-fn flips(clock: &mut Clock, ms: u64, is: impl Fn(&Clock) -> bool) {
+pub fn flips(clock: &mut Clock, ms: u64, is: impl Fn(&Clock) -> bool) {
     let before = is(clock);
     let due = clock.now.after(Duration::from_millis(ms));
     clock.machine.step(Instant(due.0 - 1), Input::Tick);
@@ -28,7 +28,7 @@ fn flips(clock: &mut Clock, ms: u64, is: impl Fn(&Clock) -> bool) {
     clock.now = due;
 }
 
-fn at_once(raw: &mut RawPlan, sensors: &[Sensor]) {
+pub fn at_once(raw: &mut RawPlan, sensors: &[Sensor]) {
     fit(raw, sensors);
     for sensor in sensors {
         raw.inputs.get_mut(sensor).unwrap().debounce_ms = Some(0);

@@ -13,6 +13,7 @@ mod found;
 mod hazards;
 mod ledgers;
 mod matrix;
+mod mutants;
 mod orders;
 mod plans;
 mod random;

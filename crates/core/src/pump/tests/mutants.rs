@@ -1,0 +1,153 @@
+//! What cargo-mutants changed and no other test saw: one operator, one guard, one value each.
+
+use core::time::Duration;
+
+use super::super::plan::Drive;
+use super::super::{Event, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S};
+use super::boundaries::Clock;
+use super::edges::{at_once, by_hand, flips};
+use super::rig::{Rig, engine_plan, fire, fit, plan, short_run};
+
+/// At rest is with the main valve shut: it closes for minutes after a run.
+#[test]
+fn a_new_plan_waits_for_the_main_valve() {
+    let mut rig = Rig::engine(|raw| {
+        raw.timings.run_s_max = Some(60.0);
+        raw.timings.cooldown_s = Some(0.0);
+        raw.outputs = Some([O::MainValve, O::Run, O::Starter, O::Kill].to_vec());
+    });
+    let other = plan(&engine_plan(|_| {}));
+    rig.demand();
+    rig.until(S::Stopping, 70.0);
+    rig.until(S::Idle, 60.0);
+    assert!(rig.on(O::MainValve));
+    assert_eq!(rig.machine.replace_plan(other), Err(Refusal::State { now: S::Idle }));
+    rig.run(700.0);
+    assert!(!rig.on(O::MainValve));
+    assert_eq!(rig.machine.replace_plan(other), Ok(()));
+}
+
+#[test]
+fn two_steps_at_one_time_are_no_clock_that_went_back() {
+    let mut rig = Rig::engine(|_| {});
+    for _ in 0..3 {
+        rig.input(Input::Tick);
+    }
+    assert_eq!(rig.count(|e| *e == Event::ClockWentBack), 0);
+}
+
+#[test]
+fn a_refill_valve_reopens_when_its_dwell_is_over() {
+    let mut clock = Clock::new(|raw| at_once(raw, &[Sensor::FloatHigh]));
+    clock.machine.step(clock.now, Input::Demand(fire(1)));
+    clock.image = clock.image.with(Sensor::FloatHigh, Reading::Active);
+    clock.sense();
+    assert!(!clock.on(O::RefillValve));
+    clock.image = clock.image.with(Sensor::FloatHigh, Reading::Inactive);
+    clock.sense();
+    flips(&mut clock, 10_000, |c| c.on(O::RefillValve));
+}
+
+/// The states refuse it, too; this lock holds by itself.
+#[test]
+fn nothing_may_start_out_of_auto_or_while_leaving() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::SelectorAuto, Sensor::SelectorManual]));
+    let pump = rig.machine.plan.pump.expect("a pump");
+    assert_eq!(rig.machine.may_start(&pump, false), Ok(()));
+    rig.set(Sensor::SelectorAuto, Reading::Inactive);
+    rig.run(1.0);
+    assert_eq!(rig.machine.may_start(&pump, true), Err(Refusal::NotAuto));
+    rig.set(Sensor::SelectorAuto, Reading::Active);
+    rig.run(1.0);
+    assert_eq!(rig.machine.may_start(&pump, true), Ok(()));
+    rig.input(Input::Shutdown);
+    assert_eq!(rig.machine.may_start(&pump, true), Err(Refusal::NotAuto));
+}
+
+/// What is left of the cranking budget may be used to its end.
+#[test]
+fn a_crank_that_just_fits_the_budget_is_no_crank_too_much() {
+    for (over_ns, is_refused) in [(0, false), (1, true)] {
+        let mut rig = Rig::engine(|_| {});
+        let pump = rig.machine.plan.pump.expect("a pump");
+        let Drive::Engine(cranking) = pump.drive else { panic!("an engine") };
+        let spent = cranking.budget.saturating_sub(cranking.crank) + Duration::from_nanos(over_ns);
+        rig.machine.state.ledger.cranking.spend(rig.now, spent, cranking.window);
+        let refused = rig.machine.may_start(&pump, true) == Err(Refusal::CrankingSpent);
+        assert_eq!(refused, is_refused, "{over_ns} ns over");
+    }
+}
+
+#[test]
+fn a_tank_with_some_water_is_not_used_where_the_site_does_not_say_so() {
+    let mut rig = Rig::engine(|raw| {
+        short_run(raw);
+        fit(raw, &[Sensor::FloatLow]);
+    });
+    rig.demand();
+    rig.until(S::Refilling, 120.0);
+    rig.run(40.0);
+    rig.demand();
+    assert_eq!(rig.state(), S::Refilling);
+    assert_eq!(rig.count(|e| matches!(e, Event::TriggerBlockedRefilling { .. })), 1);
+}
+
+/// Of an engine that still turns after the kill pulse, and of one that stands.
+#[test]
+fn an_engine_that_goes_on_turning_gets_another_kill_pulse() {
+    for (reading, again) in [(Reading::Active, true), (Reading::Inactive, false)] {
+        let mut rig = Rig::engine(|raw| {
+            short_run(raw);
+            fit(raw, &[Sensor::EngineRun]);
+        });
+        rig.demand();
+        rig.run(4.0);
+        rig.set(Sensor::EngineRun, Reading::Active);
+        rig.until(S::Stopping, 120.0);
+        rig.set(Sensor::EngineRun, reading);
+        rig.run(5.5);
+        assert!(!rig.on(O::Kill), "a pulse of 5 s");
+        rig.run(5.0);
+        assert_eq!(rig.on(O::Kill), again, "{reading:?}");
+    }
+}
+
+/// Before the self-test no line is driven, not even to stop; after it a stop kills in every state.
+#[test]
+fn a_stop_kills_as_soon_as_the_lines_are_known() {
+    for (tested, kills) in [(false, false), (true, true)] {
+        let mut rig = Rig::unbooted(plan(&engine_plan(|_| {})), Restored::Fresh);
+        if tested {
+            rig.input(Input::SelfTest(true));
+        }
+        rig.run(0.5);
+        assert_eq!(rig.state(), S::Boot);
+        rig.input(by_hand(Order::EmergencyStop));
+        assert_eq!((rig.state(), rig.on(O::Kill)), (S::EmergencyStop, kills));
+    }
+}
+
+#[test]
+fn a_stop_in_a_fault_whose_kill_pulse_is_over_kills_again() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::EngineRun]));
+    rig.demand();
+    rig.until(S::Error, 200.0);
+    rig.run(20.0);
+    assert!(!rig.on(O::Kill));
+    rig.input(by_hand(Order::EmergencyStop));
+    assert!(rig.on(O::Kill));
+}
+
+/// A line that has carried water drains; one that has not is shut as soon as the engine stands for sure.
+#[test]
+fn a_selector_turned_off_shuts_the_main_valve_when_the_run_allows_it() {
+    for (run_s, is_open) in [(1.0, false), (20.0, true)] {
+        let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::SelectorAuto, Sensor::SelectorManual]));
+        rig.demand();
+        rig.run(run_s);
+        assert_eq!(rig.on(O::Run), is_open);
+        rig.set(Sensor::SelectorAuto, Reading::Inactive);
+        rig.run(60.0);
+        assert_eq!(rig.on(O::MainValve), is_open, "off after {run_s} s");
+    }
+}
