@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test test-gpio check bench fuzz model setup clean
+.PHONY: run drill sim test test-gpio check bench fuzz mutants model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -54,6 +54,13 @@ bench: setup
 # Each fuzz target for SECONDS (default 30).
 fuzz: setup
 	fuzz/run.sh $(or $(SECONDS),30)
+
+# What decides about water and fire, each line of it wrong once: a test must notice. Five hours on two cores; goes on
+# where it was interrupted; PART=pump/sensors does a part. What may stay unnoticed, and why: .cargo/mutants.toml.
+mutants: setup
+	@cargo install --quiet --locked --root .cache/mutants cargo-mutants@27.1.0
+	@PATH="$(CURDIR)/.cache/mutants/bin:$$PATH" cargo mutants -p vigia-core --iterate -o .cache/mutants \
+	  $(if $(PART),-f 'crates/core/src/$(PART)*' -f 'crates/core/src/$(PART)/**')
 
 # The detector of the project, from rendering its training set to the checked ONNX files, in .cache/train.
 # Two to three hours on two cores, minutes on a GPU; goes on where it was interrupted.

@@ -128,12 +128,8 @@ impl Machine {
 
     /// Each sign of water buys `dry_max` more; none is remembered for longer (H7, R-08).
     fn dry(&mut self, run: &Run, engine: &mut Engine, pump: &Pump) -> Option<Fault> {
-        let is_wet = match (self.see(Sensor::Flow), self.see(Sensor::Pressure)) {
-            (Seen::Yes, _) | (Seen::Absent | Seen::Unknown, Seen::Yes) => true,
-            (Seen::Absent, Seen::Absent) => return None,
-            _ => false,
-        };
-        if is_wet {
+        let signs = (self.see(Sensor::Flow), self.see(Sensor::Pressure));
+        if matches!(signs, (Seen::Yes, _) | (Seen::Absent | Seen::Unknown, Seen::Yes)) {
             engine.dry_by = Some(self.now().after(pump.water.dry_max));
             self.show(Condition::DryRun, false);
             return None;

@@ -6,7 +6,7 @@ use super::super::events::Event;
 use super::super::outputs::Output;
 use super::super::plan::{Cranking, Drive, Pump};
 use super::super::sensors::{Seen, Sensor};
-use super::super::state::{Crank, Engine, Fault, Phase, Purpose, Run, Stage, Valve};
+use super::super::state::{Crank, Engine, Fault, Phase, Purpose, Run, Stage, StopReason, Valve};
 use super::{Machine, Motion};
 
 /// Spec 3.6, valve rescue: five pulses, then the relay is held while its effect is looked for.
@@ -46,6 +46,11 @@ impl Machine {
             Stage::Opening { give_up_at } => {
                 if !self.is_due(crank_at) {
                     return false;
+                }
+                // It waited since the run before, and the fire went out meanwhile.
+                if run.purpose == Purpose::Fire && self.is_due(run.wanted_until) {
+                    self.abandon(StopReason::FireOff);
+                    return true;
                 }
                 if self.is_valve_proven() {
                     self.crank(run, &pump);

@@ -6,7 +6,7 @@ use super::super::plan::OnCrash;
 use super::super::plan::raw::{Preset, RawPlan};
 use super::super::{
     Condition, Event, Fault, Input, Ledger, Order, Output as O, Reading, Restored, Role, Sensor,
-    StateName as S,
+    StateName as S, StopReason,
 };
 use super::rig::{Rig, engine_plan, fire, fit, plan, short_run};
 use crate::time::Instant;
@@ -116,4 +116,22 @@ fn a_relay_that_welds_at_rest_is_latched_in_every_state_of_rest() {
         assert_eq!(rig.machine.status().fault, Some(Fault::Relay { output: O::Starter }), "off: {off}");
         assert!(!rig.machine.permits_watchdog());
     }
+}
+
+/// Where fires count for less than the thirty seconds between two runs, an engine was started for one that was out.
+#[test]
+fn a_fire_that_goes_out_while_the_starter_rests_cranks_nothing() {
+    let mut rig = Rig::engine(|raw| {
+        raw.outputs = Some([O::MainValve, O::Run, O::Starter, O::Kill].to_vec());
+        raw.timings.fire_off_s = Some(20.0);
+        raw.timings.cooldown_s = Some(0.0);
+    });
+    rig.demand();
+    rig.until(S::Idle, 60.0);
+    rig.log.clear();
+    rig.demand();
+    assert_eq!(rig.state(), S::Priming);
+    rig.until(S::Idle, 60.0);
+    assert_eq!(rig.count(|e| matches!(e, Event::EngineStartSequence { .. })), 0);
+    assert!(rig.heard(&Event::ShutdownInitiated { reason: StopReason::FireOff }));
 }

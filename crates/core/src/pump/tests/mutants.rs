@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use super::super::plan::Drive;
-use super::super::{Event, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S};
+use super::super::{
+    Event, Fault, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S,
+};
 use super::boundaries::Clock;
 use super::edges::{at_once, by_hand, flips};
 use super::rig::{Rig, engine_plan, fire, fit, plan, short_run};
@@ -150,4 +152,67 @@ fn a_selector_turned_off_shuts_the_main_valve_when_the_run_allows_it() {
         rig.run(60.0);
         assert_eq!(rig.on(O::MainValve), is_open, "off after {run_s} s");
     }
+}
+
+/// Water by gravity is still to be had when the pump is out of order.
+#[test]
+fn a_latched_pump_lets_its_valve_be_opened_by_order() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::EngineRun]));
+    rig.demand();
+    rig.until(S::Error, 200.0);
+    rig.run(60.0);
+    assert!(!rig.on(O::MainValve));
+    assert_eq!(rig.order(Order::ValveOpen), Ok(()));
+    assert!(rig.on(O::MainValve));
+}
+
+/// Each sign of a run that is not over keeps the main valve open by itself.
+#[test]
+fn no_order_shuts_the_main_valve_while_one_sign_says_that_it_may_turn() {
+    for state in [S::Priming, S::Running, S::Stopping] {
+        let mut rig = Rig::engine(short_run);
+        rig.demand();
+        if state != S::Priming {
+            rig.until(state, 120.0);
+        }
+        rig.machine.state.ledger.unfinished = None;
+        assert_eq!(rig.order(Order::ValveClose), Err(Refusal::EngineMoving), "{state:?}");
+    }
+    let mut rig = Rig::engine(|_| {});
+    rig.order(Order::ValveOpen).expect("at rest");
+    rig.machine.state.ledger.unfinished = Some(Duration::ZERO);
+    assert_eq!(rig.order(Order::ValveClose), Err(Refusal::EngineMoving));
+    rig.machine.state.ledger.unfinished = None;
+    assert_eq!(rig.order(Order::ValveClose), Ok(()));
+}
+
+#[test]
+fn a_critical_relay_that_does_not_follow_is_a_fault_while_priming_and_while_running() {
+    for (output, is_on, after_s) in [(O::Kill, true, 1.0), (O::Kill, true, 20.0), (O::MainValve, false, 20.0)]
+    {
+        let mut rig = Rig::engine(|_| {});
+        rig.demand();
+        rig.run(after_s);
+        rig.stuck.push((output, is_on));
+        rig.run(1.0);
+        assert_eq!(rig.machine.status().fault, Some(Fault::Relay { output }), "after {after_s} s");
+    }
+}
+
+/// The last attempt has been made: it is not cranked once more.
+#[test]
+fn an_engine_that_stalls_after_its_last_attempt_is_latched_at_once() {
+    let mut rig = Rig::engine(|raw| {
+        raw.timings.crank_attempts = Some(1);
+        fit(raw, &[Sensor::EngineRun]);
+    });
+    rig.demand();
+    rig.until(S::Starting, 60.0);
+    rig.run(1.0);
+    rig.set(Sensor::EngineRun, Reading::Active);
+    rig.until(S::Running, 60.0);
+    rig.run(5.0);
+    rig.set(Sensor::EngineRun, Reading::Inactive);
+    rig.run(2.0);
+    assert_eq!(rig.machine.status().fault, Some(Fault::FailToStart));
 }
