@@ -268,6 +268,8 @@ impl Machine {
             s.panel.set(super::alarm::Condition::ClockWentBack, true);
             return Duration::ZERO;
         }
+        // Once it has caught up.
+        s.panel.set(super::alarm::Condition::ClockWentBack, false);
         let passed = now.since(s.now);
         let image = relays(s, &self.plan);
         self.wait_for_budget(passed);

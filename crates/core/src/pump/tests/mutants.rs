@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use super::super::plan::Drive;
 use super::super::{
-    Event, Fault, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S,
+    Condition, Event, Fault, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S,
 };
 use super::boundaries::Clock;
 use super::edges::{at_once, by_hand, flips};
 use super::rig::{Rig, engine_plan, fire, fit, plan, short_run};
+use crate::time::Instant;
 
 /// At rest is with the main valve shut: it closes for minutes after a run.
 #[test]
@@ -36,6 +37,18 @@ fn two_steps_at_one_time_are_no_clock_that_went_back() {
         rig.input(Input::Tick);
     }
     assert_eq!(rig.count(|e| *e == Event::ClockWentBack), 0);
+}
+
+#[test]
+fn a_clock_that_went_back_is_a_trouble_until_it_has_caught_up() {
+    let mut rig = Rig::engine(|_| {});
+    let now = rig.now;
+    let trouble = |rig: &Rig| rig.machine.panel().is_active(Condition::ClockWentBack);
+    for (ms, is) in [(-1, true), (0, false), (1, false)] {
+        rig.now = Instant(now.0.saturating_add_signed(ms * 1_000_000));
+        rig.input(Input::Tick);
+        assert_eq!(trouble(&rig), is, "{ms} ms");
+    }
 }
 
 #[test]
