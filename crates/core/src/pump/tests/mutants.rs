@@ -229,3 +229,29 @@ fn an_engine_that_stalls_after_its_last_attempt_is_latched_at_once() {
     rig.run(2.0);
     assert_eq!(rig.machine.status().fault, Some(Fault::FailToStart));
 }
+
+/// the contacts of the new plan are read from then on.
+#[test]
+fn a_new_plan_may_bring_a_contact() {
+    let stop = plan(&engine_plan(|raw| fit(raw, &[Sensor::EmergencyStop])));
+    let mut rig = Rig::engine(|_| {});
+    rig.machine.replace_plan(stop).expect("at rest");
+    let mut other = Rig::with(stop, Restored::Fresh);
+    core::mem::swap(&mut rig.checker, &mut other.checker);
+    rig.set(Sensor::EmergencyStop, Reading::Active);
+    rig.run(0.5);
+    assert_eq!(rig.state(), S::EmergencyStop);
+}
+
+/// The main valve's relay is pulsed to free it: not under an engine that turns after all.
+#[test]
+fn an_engine_that_turns_while_the_main_valve_is_freed_is_a_fault() {
+    let mut rig = Rig::engine(|raw| at_once(raw, &[Sensor::EngineRun]));
+    rig.stuck.push((O::MainValve, false));
+    rig.demand();
+    rig.run(2.5);
+    assert_eq!(rig.state(), S::Priming);
+    rig.set(Sensor::EngineRun, Reading::Active);
+    rig.run(0.1);
+    assert_eq!(rig.machine.status().fault, Some(Fault::EngineFoundRunning));
+}
