@@ -139,3 +139,14 @@ fn steadiness_can_be_asked_for() {
     assert!(steady(&[0.010, 0.012, 0.014, 0.016, 0.018, 0.020]));
     assert!(!steady(&[0.010, 0.030, 0.010, 0.030, 0.010, 0.030, 0.010, 0.030]), "up and down");
 }
+
+/// Exactly the share that is asked for is enough: of two steps one rises.
+#[test]
+fn steadiness_counts_from_its_share_on() {
+    for (growth_steady, votes) in [(0.5, true), (0.51, false)] {
+        let raw = raw::Consensus { cameras_needed: 1, growth_samples: 1, growth_steady, ..settings() };
+        let mut site = Site::new(&raw, 1);
+        site.film(3, 2_000, |i| Vec::from([(0, 1, [0.010, 0.020, 0.015][i as usize])]));
+        assert_eq!(!site.core.voting(site.camera(0)).is_empty(), votes, "{growth_steady}");
+    }
+}

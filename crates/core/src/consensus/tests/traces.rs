@@ -83,6 +83,36 @@ fn why_can_be_asked_of_one_camera_and_time() {
     assert_eq!(of(None, site.now.after(core::time::Duration::from_secs(1)), Instant(u64::MAX)), []);
 }
 
+/// Whoever votes on and on has said so once.
+#[test]
+fn a_vote_is_told_when_it_begins_and_when_it_ends() {
+    let mut site = Site::of(1, 1);
+    site.burn(20, &[0]);
+    site.quiet(8);
+    let told = site.sentences();
+    for part in ["object 7: votes: it grows", "object 7: votes no more"] {
+        assert_eq!(told.iter().filter(|s| s.contains(part)).count(), 1, "{part}: {told:#?}");
+    }
+}
+
+/// Eight new misses of a camera in a second are written, the others are counted.
+#[test]
+fn what_is_too_much_for_a_second_is_counted() {
+    let mut site = Site::of(1, 1);
+    site.good();
+    for object in 0..12 {
+        site.fire(0, object, 0.01).expect("taken");
+    }
+    assert_eq!(site.core.suppressed(), 0);
+    site.step();
+    let missed = |site: &Site| site.sentences().iter().filter(|s| s.contains("1 samples; 6 are")).count();
+    assert_eq!((missed(&site), site.core.suppressed()), (8, 4));
+    // In the next second there is room for the rest.
+    site.pass(1_000);
+    site.step();
+    assert_eq!((missed(&site), site.core.suppressed()), (12, 4));
+}
+
 /// The last records are kept, and what a camera floods does not cost the others theirs.
 #[test]
 fn rings_keep_the_newest_and_their_neighbours() {
@@ -191,4 +221,28 @@ fn refused_messages_are_in_the_trace() {
     ] {
         assert_eq!(told.iter().filter(|s| s.contains(part)).count(), 1, "{camera}: {told:#?}");
     }
+}
+
+/// A technician finds an object of an outside camera by the name that the camera gave it.
+#[test]
+fn an_object_is_told_by_its_name() {
+    let raw =
+        raw::Consensus { cameras: Vec::from([outside_camera("barn")]), cameras_needed: 1, ..settings() };
+    let mut site = Site::new(&raw, 0);
+    for object in [r#""171.2-x""#, "null"] {
+        let payload = format!(r#"{{"confidence":0.5,"bbox":[0,0,0.5,0.5],"object_id":{object}}}"#);
+        let _ = site.hear("fire/detection/barn", &payload);
+        let payload = payload.replace("0.5,\"bbox", "0.9,\"bbox");
+        site.hear("fire/detection/barn", &payload).expect("taken");
+        site.step();
+    }
+    let told = site.sentences();
+    for part in [
+        "camera barn, object 171.2-x: confidence 0.500",
+        "camera barn, object 171.2-x: 1 samples",
+        "camera barn, object unnamed-1: 1 samples",
+    ] {
+        assert!(told.iter().any(|s| s.contains(part)), "{part}: {told:#?}");
+    }
+    assert_eq!(format!("{:?}", ObjectName::new("171.2-x")), r#"Some("171.2-x")"#);
 }
