@@ -130,7 +130,7 @@ impl Object {
         }
         let by_place = if self.by_place { STEADY_BY_PLACE } else { 0.0 };
         let wanted = rules.growth_steady.max(by_place);
-        let steady = if wanted > 0.0 { self.samples.steady_share(pace.samples) } else { 1.0 };
+        let steady = self.samples.steady_share(pace.samples);
         if steady < wanted {
             return Err(Miss::new(Predicate::Steady, steady.into(), wanted.into()));
         }

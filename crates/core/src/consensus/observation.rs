@@ -57,12 +57,13 @@ impl Health {
 pub(super) fn in_shares(bbox: &BBox, frame: FrameSize) -> Option<BBox> {
     let sound = |v: f32| v.is_finite() && v >= 0.0;
     let all = [bbox.x1, bbox.y1, bbox.x2, bbox.y2].into_iter().all(sound);
-    if !all || frame.width == 0 || frame.height == 0 {
+    if !all {
         return None;
     }
     #[expect(clippy::cast_precision_loss, reason = "pictures are not 16 million pixels wide")]
     let (width, height) = (frame.width as f32, frame.height as f32);
     let cut = bbox.clipped(width, height);
     let share = BBox { x1: cut.x1 / width, y1: cut.y1 / height, x2: cut.x2 / width, y2: cut.y2 / height };
+    // A picture without pixels leaves no numbers here, and those fail, too.
     (share.width() > 0.0 && share.height() > 0.0).then_some(share)
 }

@@ -110,17 +110,14 @@ impl Samples {
     }
 
     /// Share of the steps from one mean over `w` samples to the next that do not fall by more than
-    /// a twentieth: two boxes taken in turns fall every other time (C3).
+    /// a twentieth: two boxes taken in turns fall every other time (C3). 0 without a step.
     #[must_use]
     pub fn steady_share(&self, w: usize) -> f32 {
-        let means = (self.len + 1).saturating_sub(w);
-        if w == 0 || means < 2 {
-            return 0.0;
-        }
+        let steps = self.len.saturating_sub(w);
         let mean = |from: usize| (from..from + w).map(|i| self.get(i).area).sum::<f32>();
-        let fine = (1..means).filter(|i| mean(*i) >= 0.95 * mean(i - 1)).count();
+        let fine = (0..steps).filter(|i| mean(i + 1) >= 0.95 * mean(*i)).count();
         #[expect(clippy::cast_precision_loss, reason = "at most 64")]
-        let share = fine as f32 / (means - 1) as f32;
+        let share = fine as f32 / steps.max(1) as f32;
         share
     }
 

@@ -67,6 +67,32 @@ fn a_camera_that_does_not_see_does_not_vote() {
     }
 }
 
+/// A vote of a camera that does not see is told, and how long ago it saw; a vote that counts, or a
+/// silence without a vote, is nothing to tell.
+#[test]
+fn a_vote_that_nobody_counts_is_told() {
+    let mut site = Site::of(2, 2);
+    let told = |site: &Site| -> Vec<_> {
+        site.sentences().into_iter().filter(|s| s.contains("no good picture")).collect()
+    };
+    site.burn(8, &[0]);
+    for second in 0..70 {
+        site.pass(1_000);
+        site.core.seen(site.now, site.camera(0), Health::GOOD);
+        site.fire(0, 7, growing(8 + second)).expect("taken");
+        site.step();
+    }
+    assert_eq!(site.core.sight(site.camera(1)), Sight::Silent);
+    assert!(told(&site).is_empty(), "{:?}", told(&site));
+    for _ in 0..65 {
+        site.pass(1_000);
+        site.fire(0, 7, growing(30)).expect("taken");
+        site.step();
+    }
+    let want = "camera cam0: no good picture for 61.0 s, so what it votes does not count";
+    assert!(told(&site).len() == 1 && told(&site)[0].contains(want), "{:?}", told(&site));
+}
+
 /// "Quorum impossible" is supervisory, not silence, and not noise during the start.
 #[test]
 fn a_blind_sector_says_so() {

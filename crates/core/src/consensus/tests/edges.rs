@@ -91,6 +91,50 @@ fn a_large_fire_votes_exactly_after_its_time() {
     }
 }
 
+/// Five pictures are one too few, and a large fire that was out of view begins anew.
+#[test]
+fn a_large_fire_is_seen_often_and_without_a_gap() {
+    for (row, times_ms, votes) in [
+        ("five pictures", &[0, 2_500, 5_000, 7_500, 10_000][..], false),
+        ("six pictures", &[0, 2_500, 5_000, 7_500, 9_000, 10_000], true),
+        ("a gap of 5 s", &[0, 5_000, 7_000, 8_000, 9_000, 10_000], true),
+        ("a gap of 5.001 s", &[0, 5_001, 7_000, 8_000, 9_000, 12_000], false),
+        ("10 s after the gap", &[0, 5_001, 7_000, 9_000, 11_000, 13_000, 15_001], true),
+    ] {
+        let mut site = Site::of(1, 1);
+        let start = site.now;
+        for ms in times_ms {
+            site.now = Instant(start.0 + ms * MS);
+            site.good();
+            site.fire(0, 1, 0.5).expect("taken");
+            site.step();
+        }
+        assert_eq!(!site.core.voting(site.camera(0)).is_empty(), votes, "{row}");
+    }
+}
+
+/// K26: growth is believed from its least span on.
+#[test]
+fn growth_counts_from_its_least_span_on() {
+    for (ms, votes) in [(599, false), (600, true)] {
+        let mut site = Site::of(1, 1);
+        site.film(6, ms, |i| Vec::from([(0, 1, 0.01 * (1.0 + i as f32))]));
+        assert_eq!(!site.core.voting(site.camera(0)).is_empty(), votes, "five steps of {ms} ms");
+    }
+}
+
+/// A tracker lost a fire and names it anew: within a second both names may be in one picture.
+#[test]
+fn a_name_is_lost_after_a_second() {
+    for (ms, objects) in [(999, 2), (1_000, 2), (1_001, 1)] {
+        let mut site = Site::of(1, 1);
+        site.film(1, 1_000, |_| Vec::from([(0, 7, 0.05)]));
+        site.pass(ms);
+        site.fire(0, 8, 0.05).expect("taken");
+        assert_eq!(site.core.objects(site.camera(0)), objects, "{ms} ms later");
+    }
+}
+
 /// One camera alone, `single_camera_s` after its vote began and not a second earlier.
 #[test]
 fn one_camera_alone_is_believed_exactly_after_its_time() {
@@ -133,6 +177,36 @@ fn a_full_camera_keeps_what_has_voted() {
     let miss = site.fire(0, 900, 0.05).expect_err("no room");
     assert_eq!(miss.predicate, Predicate::Room);
     assert_eq!(site.core.voting(site.camera(0)).len(), limits::OBJECTS_LEN_MAX);
+}
+
+/// A still flood was there before the fire: what has been seen least makes room for it.
+#[test]
+fn a_full_camera_makes_room_for_a_new_fire() {
+    let mut site = Site::of(1, 1);
+    let all = u32::try_from(limits::OBJECTS_LEN_MAX).expect("few");
+    site.film(1, 1_000, |_| (0..all).map(|id| (0, id, 0.002)).collect());
+    site.film(1, 1_000, |_| (0..all).filter(|id| *id != 5).map(|id| (0, id, 0.002)).collect());
+    site.film(8, 1_000, |s| Vec::from([(0, 99, growing(s))]));
+    assert_eq!(site.core.voting(site.camera(0)), [ObjectId::Tracked(99)]);
+    let told = site.sentences();
+    let room = "4.0 s: camera cam0, object 5: 33 objects at a time; at most 32 are followed";
+    assert_eq!(told.iter().filter(|s| *s == room).count(), 1, "{told:#?}");
+}
+
+/// Whoever comes back exactly when it was asked to sees what has aged until then.
+#[test]
+fn a_vote_rests_at_the_first_look_after_its_lapse() {
+    let raw = raw::Consensus { cameras_needed: 1, lapse_s: 4.9, ..settings() };
+    let mut site = Site::new(&raw, 1);
+    site.burn(8, &[0]);
+    let last = site.now;
+    while !site.core.voting(site.camera(0)).is_empty() {
+        site.now = site.core.deadline();
+        site.good();
+        site.step();
+        assert!(site.now.since(last).as_secs() < 10, "for ever");
+    }
+    assert_eq!(site.now.since(last).as_millis(), 5_000);
 }
 
 /// While something is in view it is looked at five times a second, otherwise once.

@@ -39,6 +39,7 @@ fn k3_has_the_medians_of_the_table() {
     }
     let growth = samples.growth(3).expect("enough samples");
     assert!((growth.ratio - 0.022 / 0.012).abs() < 1e-5, "{growth:?}");
+    assert!((growth.least - 0.020 / 0.012).abs() < 1e-5, "{growth:?}");
     assert_eq!(growth.span.as_secs(), 7);
     // An even number has its median between the two in the middle.
     let growth = samples.growth(4).expect("enough samples");
@@ -71,10 +72,13 @@ fn k16_and_k17_areas_are_shares_of_the_true_picture() {
         [-1.0, 0.0, 10.0, 10.0],
         [10.0, 10.0, 5.0, 20.0],
         [10.0, 10.0, 10.0, 20.0],
+        [10.0, 10.0, 20.0, 10.0],
     ] {
         assert_eq!(share(HD, bad), None, "{bad:?}");
     }
-    assert_eq!(share(FrameSize { width: 0, height: 1080 }, [0.0, 0.0, 1.0, 1.0]), None);
+    for (width, height) in [(0, 1080), (1920, 0), (0, 0)] {
+        assert_eq!(share(FrameSize { width, height }, [0.0, 0.0, 1.0, 1.0]), None, "no pixels");
+    }
 }
 
 #[test]
@@ -110,6 +114,82 @@ fn many_samples_become_few() {
     assert_eq!(samples.growth(1), None);
 }
 
+fn samples(areas: &[f32], ms: u64) -> Samples {
+    let mut samples = Samples::default();
+    let at = (0u64..).map(|i| Instant(i * ms * 1_000_000));
+    at.zip(areas).for_each(|(at, area)| samples.push(at, *area));
+    samples
+}
+
+/// What comes closer than a tenth of a second is one sample: the mean.
+#[test]
+fn close_samples_are_averaged() {
+    assert_eq!(samples(&[1.0; 3], 100).len(), 3);
+    assert_eq!(samples(&[1.0; 3], 99).len(), 2, "at 0 ms and 198 ms");
+    let mut three = samples(&[1.0, 2.0, 6.0], 10);
+    three.push(Instant(1_000_000_000), 6.0);
+    assert_eq!(three.growth(1).map(|g| g.ratio), Some(2.0), "from a mean of 3 to 6");
+}
+
+/// The 65th sample finds the ring full: neighbours become one, and the next are twice as far apart.
+#[test]
+fn a_full_ring_merges_neighbours() {
+    let areas: Vec<f32> = (1..=65u8).map(f32::from).collect();
+    let mut full = samples(&areas, 100);
+    assert_eq!(full.len(), 33);
+    // 1.5, 3.5 and so on to 63.5, then 65.
+    for (w, early, late) in [(1, 1.5, 65.0), (2, 2.5, 64.25), (3, 3.5, 63.5), (10, 10.5, 56.5)] {
+        let ratio = full.growth(w).map_or(0.0, |growth| growth.ratio);
+        assert!((ratio - late / early).abs() < 1e-5, "W {w}: {ratio}");
+    }
+    let last = Instant(6_400_000_000);
+    let later = |ms: u64| Instant(last.0 + ms * 1_000_000);
+    full.push(later(199), 67.0);
+    assert_eq!(full.len(), 33);
+    assert_eq!(full.growth(1).map(|g| g.ratio), Some(66.0 / 1.5));
+    full.push(later(200), 1.0);
+    assert_eq!(full.len(), 34);
+    // Emptied, it measures as finely as in the beginning.
+    full.forget_before(later(300));
+    full.push(later(300), 1.0);
+    full.push(later(400), 1.0);
+    assert_eq!(full.len(), 2);
+}
+
+/// A ring that was merged twice weighs what it merges.
+#[test]
+fn merged_samples_keep_their_weight() {
+    // Three measurements of 1 and one of 5 in the first sample's time, one in every other's.
+    let mut samples = Samples::default();
+    for (ms, area) in [(0, 1.0), (10, 1.0), (20, 1.0), (100, 5.0)] {
+        samples.push(Instant(ms * 1_000_000), area);
+    }
+    (2..65u64).for_each(|i| samples.push(Instant(i * 100_000_000), 8.0));
+    assert_eq!(samples.growth(1).map(|g| g.ratio), Some(4.0), "from (3 x 1 + 5) / 4 to 8");
+}
+
+/// Areas too small for a number leave no growth behind.
+#[test]
+fn nothing_does_not_grow() {
+    assert_eq!(samples(&[0.0, 0.0, 0.0, 0.01, 0.02, 0.03], 1_000).growth(3), None);
+}
+
+#[test]
+fn steadiness_is_the_share_of_steps_that_do_not_fall() {
+    for (areas, w, share) in [
+        (&[1.0, 2.0, 1.0, 2.0, 1.0][..], 1, 0.5),
+        (&[1.0, 2.0, 1.0, 2.0, 1.0], 2, 1.0),
+        (&[1.0, 2.0, 3.0, 1.0], 1, 2.0 / 3.0),
+        (&[4.0, 4.0, 1.0, 4.0, 4.0, 4.0], 2, 3.0 / 4.0),
+        (&[4.0, 4.0, 1.0, 4.0, 1.0, 1.0], 3, 2.0 / 3.0),
+        (&[1.0, 0.96, 0.94], 1, 1.0),
+        (&[1.0, 0.94], 1, 0.0),
+        (&[1.0], 1, 0.0),
+    ] {
+        assert_eq!(samples(areas, 1_000).steady_share(w), share, "{areas:?}, W {w}");
+    }
+}
+
 #[test]
 fn k26_a_burst_is_no_growth() {
     let mut site = Site::of(1, 1);
@@ -138,4 +218,15 @@ fn steadiness_can_be_asked_for() {
     };
     assert!(steady(&[0.010, 0.012, 0.014, 0.016, 0.018, 0.020]));
     assert!(!steady(&[0.010, 0.030, 0.010, 0.030, 0.010, 0.030, 0.010, 0.030]), "up and down");
+}
+
+/// Exactly the share that is asked for is enough: of two steps one rises.
+#[test]
+fn steadiness_counts_from_its_share_on() {
+    for (growth_steady, votes) in [(0.5, true), (0.51, false)] {
+        let raw = raw::Consensus { cameras_needed: 1, growth_samples: 1, growth_steady, ..settings() };
+        let mut site = Site::new(&raw, 1);
+        site.film(3, 2_000, |i| Vec::from([(0, 1, [0.010, 0.020, 0.015][i as usize])]));
+        assert_eq!(!site.core.voting(site.camera(0)).is_empty(), votes, "{growth_steady}");
+    }
 }

@@ -92,6 +92,27 @@ fn c3_boxes_without_names_are_kept_apart() {
     assert_eq!(site.core.voting(site.camera(0)).len(), 1);
 }
 
+/// Without names, what lies at the same place in the next picture is the same; what lies there in
+/// the same picture, or has a name, is another.
+#[test]
+fn c3_a_box_without_a_name_is_known_by_its_place_in_the_next_picture() {
+    let unnamed = r#"{"confidence":0.9,"bbox":[0.1,0.1,0.2,0.2]}"#;
+    let other = r#"{"confidence":0.9,"bbox":[0.1,0.1,0.2,0.21]}"#;
+    let named = r#"{"confidence":0.9,"bbox":[0.1,0.1,0.2,0.2],"object_id":"a"}"#;
+    for (row, first, ms, second, objects) in [
+        ("the next picture", unnamed, 1_000, other, 1),
+        ("the same picture", unnamed, 0, other, 2),
+        ("the first has a name", named, 1_000, unnamed, 2),
+    ] {
+        let mut site = Site::new(&barn(), 1);
+        site.hear("fire/detection/barn", first).expect("taken");
+        site.step();
+        site.pass(ms);
+        site.hear("fire/detection/barn", second).expect("taken");
+        assert_eq!(site.core.objects(site.camera(0)), objects, "{row}");
+    }
+}
+
 /// Everything was measured as if it had 1080 lines.
 #[test]
 fn c4_areas_are_measured_in_the_cameras_own_picture() {
@@ -306,6 +327,7 @@ fn c11_labels_count_however_they_are_spelled() {
     ] {
         assert_eq!(Class::of_label(label), class, "{label:?}");
     }
+    assert_eq!((Class::Fire.name(), Class::Smoke.name()), ("fire", "smoke"));
 }
 
 /// No heartbeat said that the fire persists; the pump ran on only if it grew anew.

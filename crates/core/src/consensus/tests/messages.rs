@@ -50,9 +50,52 @@ fn detections_are_read() {
     let Ok(Message::Seen(seen)) = other else { panic!("{other:?}") };
     assert_eq!((seen.object, seen.class), (named("ab"), Class::Smoke));
     assert_eq!(seen.frame, config::FrameSize::UNIT);
+    let beyond = direct(r#"{"confidence":-1,"bbox":[-5,100,300,18446744073709551615]}"#);
+    let Ok(Message::Seen(seen)) = beyond else { panic!("{beyond:?}") };
+    assert_eq!((seen.confidence, seen.bbox.x1, seen.bbox.y2), (-1.0, -5.0, 18_446_744_073_709_551_615.0));
     let body = r#"{"camera_id":"barn","confidence":0.9,"bbox":[0,0,0.2,0.2]}"#;
     let read = read(&config(), Instant(5), Form::Detection { camera: None }, body.as_bytes(), false);
     assert!(matches!(read, Ok(Message::Seen(_))), "{read:?}");
+}
+
+/// No id, an empty one and the 0 of the predecessor are no name (C3).
+#[test]
+fn objects_have_names_or_none() {
+    for (id, object) in [
+        ("null", None),
+        (r#""""#, None),
+        (r#""0""#, None),
+        ("0", None),
+        ("7", named("7")),
+        ("-7", named("-7")),
+        (r#""00""#, named("00")),
+    ] {
+        let said = direct(&format!(r#"{{"confidence":0.9,"bbox":[0,0,1,1],"object_id":{id}}}"#));
+        let Ok(Message::Seen(seen)) = said else { panic!("{id}: {said:?}") };
+        assert_eq!(seen.object, object, "{id}");
+    }
+}
+
+/// C10: numbers that are no corners and would be a box inside the picture as left, top, width and
+/// height were meant so. Others are corners, or nothing at all.
+#[test]
+fn boxes_that_look_like_sizes_are_told() {
+    for (four, size) in [
+        ([0.1, 0.1, 0.05, 0.05], true),
+        ([0.1, 0.1, 0.05, 0.3], true),
+        ([0.1, 0.1, 0.3, 0.05], true),
+        ([0.1, 0.1, 0.1, 0.3], true),
+        ([0.1, 0.1, 0.3, 0.1], true),
+        ([0.5, 0.1, 0.5, 0.05], true),
+        ([0.1, 0.5, 0.05, 0.5], true),
+        ([0.1, 0.1, 0.2, 0.2], false),
+        ([0.8, 0.1, 0.3, 0.05], false),
+        ([0.1, 0.8, 0.05, 0.3], false),
+        ([200.0, 100.0, 50.0, 50.0], false),
+    ] {
+        let refusal = direct(&format!(r#"{{"confidence":0.9,"bbox":{four:?}}}"#)).err();
+        assert_eq!(refusal, size.then_some(Refusal::LooksLikeSize), "{four:?}");
+    }
 }
 
 /// K18: the event's label decides, and its id becomes the object's.
@@ -122,6 +165,9 @@ fn refusals_say_what_was_wrong() {
     assert_eq!(of(Form::Frigate, b"{}", false), Err(Refusal::Missing { field: "after" }));
     let large = Vec::from([b' '; PAYLOAD_BYTES_MAX + 1]);
     assert_eq!(of(whole, &large, false), Err(Refusal::TooLarge { got: PAYLOAD_BYTES_MAX + 1 }));
+    let mut largest = good.to_vec();
+    largest.resize(PAYLOAD_BYTES_MAX, b' ');
+    assert!(of(whole, &largest, false).is_ok());
     let mut odd = good.to_vec();
     odd[5] = 0xff;
     assert!(matches!(of(whole, &odd, false), Err(Refusal::Unreadable { .. })));

@@ -1,5 +1,6 @@
 //! Settings are taken whole or refused with sentences.
 
+use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -153,6 +154,19 @@ fn contradictions_are_refused_in_a_sentence() {
             "cameras[1].name: `cam0` is there twice",
         ),
         (
+            raw::Consensus {
+                cameras: Vec::from([own_camera(0), raw::Camera { name: "yard".into(), ..own_camera(0) }]),
+                ..base()
+            },
+            2,
+            "cameras[1].name: `yard` is there twice",
+        ),
+        (
+            raw::Consensus { cameras: Vec::from([outside_camera("x"), outside_camera("x")]), ..base() },
+            0,
+            "cameras[1].name: `x` is there twice",
+        ),
+        (
             raw::Consensus { cameras: Vec::from([outside_camera("x"), outside_camera("\n")]), ..base() },
             0,
             "cameras[1].name: must be 1 to 64 bytes without control characters",
@@ -209,6 +223,52 @@ fn slow_streams_are_refused_with_the_numbers() {
     let slow = raw::Consensus { window_s: 120.0, lapse_s: 20.0, ..raw::Consensus::default() };
     assert!(check(&slow, &own).is_ok());
     assert_eq!(refused(&raw::Consensus { window_s: 119.0, ..slow }, &own).len(), 1);
+}
+
+/// Only the streams that vote must give pictures enough.
+#[test]
+fn a_stream_that_does_not_vote_may_be_slow() {
+    let mut own = streams(2);
+    own[1].max_fps = 0.05;
+    let cameras = Vec::from([own_camera(0), outside_camera("barn")]);
+    assert!(check(&raw::Consensus { cameras, ..raw::Consensus::default() }, &own).is_ok());
+}
+
+#[test]
+fn a_name_is_one_line_that_can_be_read() {
+    let (longest, too_long) = ("n".repeat(64), "n".repeat(65));
+    for (name, shown) in [
+        ("barn", None),
+        ("east slope", None),
+        (longest.as_str(), None),
+        (too_long.as_str(), Some(longest.as_str())),
+        ("", Some("")),
+        ("  ", Some("  ")),
+        ("ba\nrn", Some("barn")),
+    ] {
+        let cameras = Vec::from([outside_camera(name), outside_camera("gate")]);
+        let said = check(&raw::Consensus { cameras, ..raw::Consensus::default() }, &[]).err();
+        let said = said.map(|faults| faults[0].to_string());
+        let sentence =
+            "fire.cameras[0].name: must be 1 to 64 bytes without control characters, got ".to_owned();
+        assert_eq!(said, shown.map(|shown| sentence + "`" + shown + "`"), "{name:?}");
+    }
+}
+
+#[test]
+fn as_much_as_is_allowed_is_taken() {
+    let names = || (0..limits::CAMERAS_LEN_MAX).map(|i| format!("c{i}"));
+    let zones: Vec<String> = (0..limits::ZONES_LEN_MAX).map(|i| format!("z{i}")).collect();
+    let camera = |name: String| raw::Camera { zones: zones.clone(), ..outside_camera(&name) };
+    let sector =
+        |at: usize| raw::Sector { name: format!("s{at}"), cameras: names().collect(), ..Default::default() };
+    let raw = raw::Consensus {
+        cameras: names().map(camera).collect(),
+        sectors: (0..limits::SECTORS_LEN_MAX).map(sector).collect(),
+        ..raw::Consensus::default()
+    };
+    let config = check(&raw, &[]).expect("sound");
+    assert_eq!((config.cameras.len(), config.sectors.len(), config.zones.len()), (256, 64, 64));
 }
 
 #[test]

@@ -167,8 +167,12 @@ fn k24_a_fire_is_repeated_until_it_is_acknowledged() {
     assert!(late.evidence.since(late.confirmed).as_secs() < 15);
     assert!(!site.core.acknowledge(site.now, TriggerId(99)), "nobody asked");
     assert!(site.core.acknowledge(site.now, fire.id));
+    assert!(site.core.acknowledge(site.now, fire.id), "told twice is fine");
+    assert!(!site.core.acknowledge(site.now, TriggerId(99)), "nobody asked");
     site.quiet(1);
     assert_eq!(site.events.last(), Some(&Event::Ended(fire.id)));
+    assert!(site.core.acknowledge(site.now, fire.id), "it was taken over, if late");
+    assert!(!site.core.acknowledge(site.now, TriggerId(99)), "nobody asked");
     // The cooldown begins at the acknowledgement, 400 s after the fire.
     site.quiet(280);
     site.burn(8, &[0, 1]);
