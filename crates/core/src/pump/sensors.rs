@@ -316,7 +316,7 @@ impl Sensors {
 
     /// The fitted contacts that can't be believed, by [`Sensor::bit`].
     pub fn unknown(&self) -> u32 {
-        Sensor::ALL.into_iter().filter(|s| self.see(*s) == Seen::Unknown).fold(0, |bits, s| bits | s.bit())
+        Sensor::ALL.into_iter().filter(|s| self.see(*s) == Seen::Unknown).map(Sensor::bit).sum()
     }
 
     pub fn visit(&mut self, f: &mut dyn FnMut(&'static str, &mut Instant)) {

@@ -255,3 +255,58 @@ fn an_engine_that_turns_while_the_main_valve_is_freed_is_a_fault() {
     rig.run(0.1);
     assert_eq!(rig.machine.status().fault, Some(Fault::EngineFoundRunning));
 }
+
+/// Water by gravity flows without a run.
+#[test]
+fn flow_through_a_valve_that_is_open_by_order_is_no_stuck_contact() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::Flow]));
+    rig.order(Order::ValveOpen).expect("at rest");
+    rig.set(Sensor::Flow, Reading::Active);
+    rig.run(60.0);
+    assert!(!rig.machine.panel().is_active(Condition::SensorStuck));
+}
+
+/// Only where a float is fitted does an overflow contradict it.
+#[test]
+fn contacts_contradict_each_other_only_where_both_are_fitted() {
+    let rows: [(&[Sensor], bool, bool); 4] = [
+        (&[Sensor::FloatHigh], false, false),
+        (&[Sensor::Overflow], true, false),
+        (&[Sensor::FloatHigh, Sensor::Overflow], false, false),
+        (&[Sensor::FloatHigh, Sensor::Overflow], true, true),
+    ];
+    for (fitted, overflows, is) in rows {
+        let mut rig = Rig::engine(|raw| fit(raw, fitted));
+        rig.set(Sensor::Overflow, if overflows { Reading::Active } else { Reading::Inactive });
+        rig.run(2.0);
+        let shown = rig.machine.panel().is_active(Condition::SensorContradiction);
+        assert_eq!(shown, is, "{fitted:?} {overflows}");
+    }
+}
+
+#[test]
+fn a_contact_that_breaks_is_told_once_and_told_well_once() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::Flow, Sensor::FloatLow]));
+    for (flow, float) in [(Reading::Fault, Reading::Inactive), (Reading::Fault, Reading::Fault)] {
+        rig.set(Sensor::Flow, flow);
+        rig.set(Sensor::FloatLow, float);
+        rig.run(5.0);
+    }
+    rig.set(Sensor::Flow, Reading::Inactive);
+    rig.run(5.0);
+    for (sensor, well) in [(Sensor::Flow, 1), (Sensor::FloatLow, 0)] {
+        assert_eq!(rig.count(|e| *e == Event::SensorUntrusted { sensor }), 1, "{sensor:?}");
+        assert_eq!(rig.count(|e| *e == Event::SensorTrusted { sensor }), well, "{sensor:?}");
+    }
+}
+
+#[test]
+fn what_is_not_fitted_may_bounce_while_it_boots() {
+    let mut rig = Rig::unbooted(plan(&engine_plan(|_| {})), Restored::Fresh);
+    rig.input(Input::SelfTest(true));
+    for tick in 0..30 {
+        rig.set(Sensor::Flow, if tick % 2 == 0 { Reading::Active } else { Reading::Inactive });
+        rig.tick();
+    }
+    assert_eq!(rig.state(), S::Idle);
+}
