@@ -6,7 +6,9 @@ use core::time::Duration;
 
 use super::super::plan::{Drive, Plan};
 use super::super::state::{Phase, Tap};
-use super::super::{Event, Events, Input, Machine, Order, Output, Reading, Seen, Sensor, StateName};
+use super::super::{
+    Event, Events, Input, Machine, Order, Output, Reading, Seen, Sensor, SensorImage, StateName,
+};
 use crate::time::Instant;
 
 pub struct Checker {
@@ -19,6 +21,9 @@ pub struct Checker {
     cranks: VecDeque<(Instant, Duration)>,
     owed: Duration,
     tap_was_open: bool,
+    /// What it named as the next moment at which something changes by itself.
+    due: Option<Instant>,
+    contacts: Option<SensorImage>,
 }
 
 const DRIVES: [Output; 3] = [Output::Starter, Output::Run, Output::Contactor];
@@ -34,6 +39,8 @@ impl Checker {
             cranks: VecDeque::new(),
             owed: Duration::ZERO,
             tap_was_open: false,
+            due: None,
+            contacts: None,
         }
     }
 
@@ -42,11 +49,28 @@ impl Checker {
         let now = machine.state.now;
         let passed = now.since(self.last.unwrap_or(now));
         self.last = Some(now);
+        self.named(machine, input, was, now, passed);
         let image = machine.relays();
         self.cranking(machine, now, passed);
         self.running(machine, now, passed);
         self.refilling(machine, passed);
         self.before = image;
+    }
+
+    /// Whoever steps from deadline to deadline misses nothing: what changes by itself was named.
+    fn named(&mut self, machine: &Machine, input: &Input, was: StateName, now: Instant, passed: Duration) {
+        let only_time = match input {
+            Input::Tick => true,
+            Input::Sensors(image) => self.contacts.replace(*image).is_some_and(|before| before == *image),
+            _ => false,
+        };
+        let is_late = self.plan.supervision.gap_max.is_some_and(|max| passed > max);
+        let changed = machine.state() != was || machine.relays() != self.before;
+        if only_time && changed && !is_late {
+            let due = self.due;
+            assert!(due.is_some_and(|due| due <= now), "{:?} at {now:?}: {due:?} was named", machine.state());
+        }
+        self.due = machine.deadline().map(|(at, _)| at);
     }
 
     /// I2: continuous and cumulative, by this checker's own count.

@@ -310,3 +310,15 @@ fn what_is_not_fitted_may_bounce_while_it_boots() {
     }
     assert_eq!(rig.state(), S::Idle);
 }
+
+/// One change a minute is no flapping, however many there are.
+#[test]
+fn a_contact_that_changes_seldom_does_not_flap() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::Flow]));
+    rig.cycle = Duration::from_millis(500);
+    for change in 0..30 {
+        rig.set(Sensor::Flow, [Reading::Active, Reading::Inactive][change % 2]);
+        rig.run(60.0);
+        assert!(!rig.machine.panel().is_active(Condition::SensorFlapping), "{change}");
+    }
+}
