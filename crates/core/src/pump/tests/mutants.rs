@@ -322,3 +322,86 @@ fn a_contact_that_changes_seldom_does_not_flap() {
         assert!(!rig.machine.panel().is_active(Condition::SensorFlapping), "{change}");
     }
 }
+
+/// Of valve, tank and cranking: what is off its normal place at rest is part of a run.
+#[test]
+fn a_run_is_nothing_unusual_and_what_it_leaves_behind_is() {
+    use Condition as C;
+    let shown = |rig: &Rig| [C::ValveOffNormal, C::RefillOwed].map(|c| rig.machine.panel().is_active(c));
+    let mut rig = Rig::engine(short_run);
+    assert_eq!(shown(&rig), [false, false], "at rest");
+    rig.demand();
+    for state in [S::Running, S::ReducingRpm, S::Stopping] {
+        rig.until(state, 120.0);
+        assert_eq!(shown(&rig), [false, false], "{state:?}");
+    }
+    rig.until(S::Refilling, 60.0);
+    assert_eq!(shown(&rig), [true, true], "after it");
+    rig.run(700.0);
+    assert_eq!(shown(&rig), [false, true], "the valve is shut, the tank is not full");
+}
+
+#[test]
+fn a_cranking_budget_is_spent_when_no_crank_fits_it_any_more() {
+    for (over_ns, is) in [(0, false), (1, true)] {
+        let mut rig = Rig::engine(|_| {});
+        let Some(Drive::Engine(cranking)) = rig.machine.plan.pump.map(|pump| pump.drive) else {
+            panic!("an engine")
+        };
+        let spent = cranking.budget.saturating_sub(cranking.crank) + Duration::from_nanos(over_ns);
+        rig.machine.state.ledger.cranking.spend(rig.now, spent, cranking.window);
+        rig.tick();
+        assert_eq!(rig.machine.panel().is_active(Condition::CrankingSpent), is, "{over_ns} ns over");
+    }
+}
+
+#[test]
+fn one_sign_of_water_is_protection() {
+    let rows: [(&[Sensor], bool); 4] = [
+        (&[], true),
+        (&[Sensor::Flow], false),
+        (&[Sensor::Pressure], false),
+        (&[Sensor::Flow, Sensor::Pressure], false),
+    ];
+    for (fitted, is) in rows {
+        let mut rig = Rig::engine(|raw| fit(raw, fitted));
+        rig.tick();
+        assert_eq!(rig.machine.panel().is_active(Condition::DryRunUnprotected), is, "{fitted:?}");
+    }
+}
+
+#[test]
+fn a_relay_that_does_not_follow_is_told_once_and_one_that_follows_never() {
+    for (stuck, times) in [(None, 0), (Some((O::PrimingValve, true)), 1)] {
+        let mut rig = Rig::engine(short_run);
+        rig.stuck.extend(stuck);
+        rig.run(5.0);
+        let told = rig.count(|e| matches!(e, Event::HardwareValidationFailure { .. }));
+        assert_eq!(told, times, "{stuck:?}");
+    }
+}
+
+#[test]
+fn warning_contacts_are_shown_once_it_has_booted() {
+    use Condition as C;
+    for (sensor, condition) in
+        [(Sensor::BatteryLow, C::BatteryLow), (Sensor::OilLow, C::OilLow), (Sensor::TempHigh, C::TempHigh)]
+    {
+        let raw = engine_plan(|raw| fit(raw, &[sensor]));
+        let mut rig = Rig::unbooted(plan(&raw), Restored::Fresh);
+        let shown = |rig: &Rig, c| rig.machine.panel().is_active(c);
+        rig.set(sensor, Reading::Active);
+        rig.input(Input::SelfTest(true));
+        rig.run(1.0);
+        assert_eq!(rig.state(), S::Boot);
+        assert!(!shown(&rig, condition) && !shown(&rig, C::SensorUnknown), "{sensor:?} while it boots");
+        rig.run(2.0);
+        assert!(shown(&rig, condition) && !shown(&rig, C::SensorUnknown), "{sensor:?}");
+        rig.set(sensor, Reading::Inactive);
+        rig.run(2.0);
+        assert!(!shown(&rig, condition), "{sensor:?} is well again");
+        rig.set(sensor, Reading::Fault);
+        rig.run(2.0);
+        assert!(shown(&rig, condition) && shown(&rig, C::SensorUnknown), "{sensor:?} is broken");
+    }
+}
