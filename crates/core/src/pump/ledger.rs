@@ -66,22 +66,6 @@ impl Ledger {
         self.runs
     }
 
-    /// How long the run lasted that is not over, or was cut off.
-    #[must_use]
-    pub const fn unfinished(&self) -> Option<Duration> {
-        self.unfinished
-    }
-
-    #[must_use]
-    pub const fn fault(&self) -> Option<Fault> {
-        self.fault
-    }
-
-    #[must_use]
-    pub const fn is_stopped(&self) -> bool {
-        self.stopped
-    }
-
     #[must_use]
     pub fn starts_spent(&self) -> usize {
         self.starts.iter().flatten().count()
@@ -98,12 +82,10 @@ impl Ledger {
     pub(super) fn age(&mut self, now: Instant) {
         self.cranking.age(now);
         self.refilling.age(now);
-        if self.starts.iter().flatten().any(|until| *until <= now) {
-            let mut kept = [None; STARTS_LEN];
-            let young = self.starts.iter().flatten().filter(|until| **until > now);
-            kept.iter_mut().zip(young).for_each(|(slot, until)| *slot = Some(*until));
-            self.starts = kept;
-        }
+        let mut kept = [None; STARTS_LEN];
+        let young = self.starts.iter().flatten().filter(|until| **until > now);
+        kept.iter_mut().zip(young).for_each(|(slot, until)| *slot = Some(*until));
+        self.starts = kept;
     }
 
     /// `ran` of pumping owes refill, up to a full tank.

@@ -47,13 +47,10 @@ impl Budget {
     }
 
     pub fn age(&mut self, now: Instant) {
-        let is_old = |p: &Piece| !p.amount.is_zero() && p.until <= now;
-        if self.pieces.iter().any(is_old) {
-            let mut kept = [Piece::default(); PIECES_LEN];
-            let young = self.pieces.iter().filter(|p| !p.amount.is_zero() && p.until > now);
-            kept.iter_mut().zip(young).for_each(|(slot, piece)| *slot = *piece);
-            self.pieces = kept;
-        }
+        let mut kept = [Piece::default(); PIECES_LEN];
+        let young = self.pieces.iter().filter(|p| p.until > now);
+        kept.iter_mut().zip(young).for_each(|(slot, piece)| *slot = *piece);
+        self.pieces = kept;
     }
 
     pub fn visit(&mut self, f: &mut dyn FnMut(&'static str, &mut Instant)) {

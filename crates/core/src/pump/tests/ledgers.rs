@@ -177,3 +177,54 @@ fn a_run_is_written_down_every_ten_seconds_and_at_each_change() {
     }
     assert!(rig.count(|e| matches!(e, Event::EngineRunning { .. })) == 1);
 }
+
+#[test]
+fn starts_and_use_are_forgotten_exactly_at_their_times() {
+    let window = Duration::from_secs(80);
+    let mut ledger = Ledger::new();
+    assert_eq!(ledger.runs(), 0);
+    ledger.count_start(at(10));
+    ledger.count_start(at(20));
+    assert_eq!(ledger.runs(), 2);
+    // The second use falls into the next eighth of the window.
+    ledger.cranking.spend(at(1), Duration::from_secs(3), window);
+    ledger.cranking.spend(at(11), Duration::from_secs(4), window);
+    let early = |s: u64| Instant(at(s).0 - 1);
+    let rows = [
+        (early(10), 2, 7),
+        (at(10), 1, 7),
+        (early(20), 1, 7),
+        (at(20), 0, 7),
+        (early(81), 0, 7),
+        (at(81), 0, 4),
+    ];
+    for (now, starts, spent) in rows {
+        ledger.age(now);
+        assert_eq!((ledger.starts_spent(), ledger.cranking.spent().as_secs()), (starts, spent), "{now:?}");
+    }
+    assert_eq!(ledger.runs(), 2);
+}
+
+#[test]
+fn a_budget_in_use_all_the_time_forgets_what_is_old() {
+    let window = Duration::from_secs(80);
+    let mut ledger = Ledger::new();
+    for s in 0..1000 {
+        ledger.refilling.age(at(s));
+        ledger.refilling.spend(at(s), Duration::from_secs(1), window);
+        let spent = ledger.refilling.spent().as_secs();
+        assert!((s.min(80)..=90).contains(&spent), "{spent} s at {s} s");
+    }
+}
+
+#[test]
+fn a_ledger_names_when_it_forgets() {
+    let mut ledger = Ledger::new();
+    ledger.count_start(at(10));
+    ledger.cranking.spend(at(1), Duration::from_secs(3), Duration::from_secs(80));
+    ledger.refilling.spend(at(2), Duration::from_secs(3), Duration::from_secs(80));
+    let mut named = alloc::vec::Vec::new();
+    ledger.visit(&mut |name, at| named.push((name, at.0 / 1_000_000_000)));
+    let uses = |s: u64| [("use_forgotten", s + 80), ("use_counted", s + 10)];
+    assert_eq!(named, [&[("start_forgotten", 10)][..], &uses(1), &uses(2)].concat());
+}
