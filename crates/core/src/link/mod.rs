@@ -26,7 +26,6 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod body;
-mod crc;
 mod event;
 mod image;
 #[cfg(test)]
@@ -43,7 +42,6 @@ pub use body::{
     Alive, BankKind, CommandAck, DemandAck, DemandOutcome, Detection, FromPump, Keeping, Moment, Numbered,
     Refused, Status, ToPump, WatchdogRelay, Welcome, fingerprint,
 };
-pub use crc::crc32;
 pub use image::{Conditions, PanelImage, SeenImage};
 use wire::{Reader, Writer};
 
@@ -143,7 +141,7 @@ impl<B: Body> Frame<B> {
         put(&self.boot.0);
         put(payload.bytes());
         let (body, tail) = bytes.split_at_mut(CRC_AT);
-        tail.copy_from_slice(&crc32(body).to_le_bytes());
+        tail.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
         bytes
     }
 
@@ -159,7 +157,7 @@ impl<B: Body> Frame<B> {
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
-        if crc != crc32(body).to_le_bytes() {
+        if crc != crc32fast::hash(body).to_le_bytes() {
             return Err(FrameError::Checksum);
         }
         let [kind, spare] = head.bytes()?;

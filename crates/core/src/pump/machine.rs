@@ -91,7 +91,7 @@ pub struct Status {
 pub struct Machine {
     pub(super) plan: Plan,
     pub(super) state: State,
-    events: Events,
+    pub(super) events: Events,
 }
 
 /// A step settles in at most this many rounds: the longest way through the states without

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::io::{Errno, pread, pwrite};
-use vigia_core::link::{BootId, FRAME_BYTES, Frame, FromPump, Numbered, crc32};
+use vigia_core::link::{BootId, FRAME_BYTES, Frame, FromPump, Numbered};
 
 use super::EVENTS_LEN;
 
@@ -62,7 +62,7 @@ impl Pages {
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (acknowledged, rest) = rest.split_first_chunk::<8>()?;
         let (lost, _) = rest.split_first_chunk::<4>()?;
-        let is_good = *magic == MAGIC && *crc == crc32(body).to_le_bytes();
+        let is_good = *magic == MAGIC && *crc == crc32fast::hash(body).to_le_bytes();
         is_good.then(|| Head {
             id: BootId(*id),
             acknowledged: u64::from_le_bytes(*acknowledged),
@@ -76,7 +76,7 @@ impl Pages {
             [&MAGIC, &head.id.0, &head.acknowledged.to_le_bytes(), &head.lost.to_le_bytes()];
         let (body, crc) = bytes.split_at_mut(HEAD_BYTES - 4);
         body.iter_mut().zip(parts.into_iter().flatten()).for_each(|(to, from)| *to = *from);
-        crc.copy_from_slice(&crc32(body).to_le_bytes());
+        crc.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
         pwrite(&self.file, &bytes, 0).and_then(|n| if n == bytes.len() { Ok(()) } else { Err(Errno::NOSPC) })
     }
 

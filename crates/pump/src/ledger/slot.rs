@@ -5,7 +5,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::io::{Errno, pwrite};
-use vigia_core::link::crc32;
 use vigia_core::pump::LEDGER_BYTES;
 
 const NAMES: [&str; 2] = ["ledger.0", "ledger.1"];
@@ -53,7 +52,7 @@ fn encode(generation: u64, record: &Record) -> [u8; SLOT_BYTES] {
     let (body, crc) = bytes.split_at_mut(SLOT_BYTES - 4);
     let parts: [&[u8]; 3] = [&MAGIC, &generation.to_le_bytes(), record];
     body.iter_mut().zip(parts.into_iter().flatten()).for_each(|(to, from)| *to = *from);
-    crc.copy_from_slice(&crc32(body).to_le_bytes());
+    crc.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
     bytes
 }
 
@@ -62,6 +61,6 @@ fn decode(bytes: &[u8]) -> Option<(u64, Record)> {
     let (body, crc) = bytes.split_last_chunk::<4>()?;
     let (magic, rest) = body.split_first_chunk::<4>()?;
     let (generation, record) = rest.split_first_chunk::<8>()?;
-    let is_good = *magic == MAGIC && *crc == crc32(body).to_le_bytes();
+    let is_good = *magic == MAGIC && *crc == crc32fast::hash(body).to_le_bytes();
     if is_good { Some((u64::from_le_bytes(*generation), record.try_into().ok()?)) } else { None }
 }

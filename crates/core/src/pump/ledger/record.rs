@@ -39,7 +39,7 @@ impl Ledger {
         to.put(&VERSION.to_le_bytes());
         let stopped = if self.stopped { STOPPED } else { 0 };
         let engine_on = if self.engine_on { ENGINE_ON } else { 0 };
-        to.put(&[stopped | engine_on, 0]);
+        to.put(&[stopped + engine_on, 0]);
         to.put(&ms(self.refill_owed).to_le_bytes());
         to.put(&ms(self.run_total).to_le_bytes());
         to.put(&self.runs.to_le_bytes());
@@ -59,7 +59,7 @@ impl Ledger {
             to.put(&ms32(piece.until.since(now)).to_le_bytes());
             to.put(&ms32(piece.full_at.since(now)).to_le_bytes());
         }
-        let crc = crc32(to.bytes.get(..to.at).unwrap_or_default());
+        let crc = crc32fast::hash(to.bytes.get(..to.at).unwrap_or_default());
         to.put(&crc.to_le_bytes());
         to.bytes
     }
@@ -72,7 +72,7 @@ impl Ledger {
         let mut from = Reader { bytes, at: 0 };
         let body = bytes.get(..LEDGER_BYTES - 4).unwrap_or_default();
         let crc = bytes.get(LEDGER_BYTES - 4..).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-        if crc != Some(crc32(body)) || from.take::<4>()? != MAGIC {
+        if crc != Some(crc32fast::hash(body)) || from.take::<4>()? != MAGIC {
             return Err(LedgerError::Checksum);
         }
         let version = u16::from_le_bytes(from.take()?);
@@ -80,7 +80,7 @@ impl Ledger {
             return Err(LedgerError::Version(version));
         }
         let [flags, spare] = from.take()?;
-        if flags & !(STOPPED | ENGINE_ON) != 0 || spare != 0 {
+        if flags > STOPPED + ENGINE_ON || spare != 0 {
             return Err(LedgerError::Content);
         }
         let refill_owed = Duration::from_millis(u64::from_le_bytes(from.take()?));
@@ -160,16 +160,4 @@ impl Reader<'_> {
         }
         Ok(budget)
     }
-}
-
-/// CRC-32 (IEEE), bit by bit: a record is a few hundred bytes, written every ten seconds.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-        }
-    }
-    !crc
 }

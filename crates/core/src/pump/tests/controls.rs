@@ -187,6 +187,17 @@ fn the_refill_of_a_day_is_bounded_and_a_spent_budget_is_shown() {
     assert!(rig.machine.panel().is_active(Condition::RefillBudgetSpent));
 }
 
+#[test]
+fn a_refill_that_is_paid_has_not_spent_its_budget() {
+    let mut rig = Rig::engine(|raw| {
+        short_run(raw);
+        raw.tank.refill_multiplier = Some(1.0);
+    });
+    rig.demand();
+    rig.until(S::Cooldown, 300.0);
+    assert!(!rig.heard(&Event::RefillBudgetSpent));
+}
+
 /// R-H8: two runs within a day owe more than the day allows. The rest waits, and nothing latches.
 #[test]
 fn a_refill_that_waits_for_its_budget_has_not_failed() {

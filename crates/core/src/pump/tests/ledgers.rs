@@ -95,6 +95,28 @@ fn records_that_are_none_are_refused() {
     assert_eq!(Ledger::from_bytes(&[0; LEDGER_BYTES], Instant(0)), Err(LedgerError::Checksum));
 }
 
+/// A record of version 2 is read by every later program of that version.
+#[test]
+fn a_record_has_its_length_and_no_unknown_flags() {
+    assert_eq!(LEDGER_BYTES, 440);
+    for (flags, spare, is_known) in [(0, 0, true), (3, 0, true), (4, 0, false), (0, 1, false)] {
+        let mut bytes = Ledger::new().to_bytes(Instant(0));
+        bytes[6..8].copy_from_slice(&[flags, spare]);
+        let crc = crc32fast::hash(&bytes[..LEDGER_BYTES - 4]).to_le_bytes();
+        bytes[LEDGER_BYTES - 4..].copy_from_slice(&crc);
+        let read = Ledger::from_bytes(&bytes, Instant(0));
+        assert_eq!(read.is_ok(), is_known, "{flags} {spare}: {read:?}");
+        assert!(is_known || read == Err(LedgerError::Content));
+    }
+}
+
+#[test]
+fn a_run_of_any_length_is_a_run() {
+    let ledger = Ledger { unfinished: Some(Duration::MAX), ..Ledger::new() };
+    let read = Ledger::from_bytes(&ledger.to_bytes(Instant(0)), Instant(0)).expect("a ledger");
+    assert_eq!(read.unfinished, Some(Duration::from_millis(u64::MAX - 1)));
+}
+
 #[test]
 fn a_lost_ledger_owes_a_tank_and_a_reset_ends_the_trouble() {
     let mut rig = Rig::with(plan(&engine_plan(|_| {})), Restored::Lost);

@@ -405,3 +405,36 @@ fn warning_contacts_are_shown_once_it_has_booted() {
         assert!(shown(&rig, condition) && shown(&rig, C::SensorUnknown), "{sensor:?} is broken");
     }
 }
+
+/// whatever has latched, and however long ago.
+#[test]
+fn the_main_valve_is_not_shut_on_an_engine_that_does_not_stop() {
+    let mut rig = Rig::engine(|raw| {
+        short_run(raw);
+        fit(raw, &[Sensor::EngineRun]);
+    });
+    rig.demand();
+    rig.run(4.0);
+    rig.set(Sensor::EngineRun, Reading::Active);
+    rig.until(S::Error, 300.0);
+    assert_eq!(rig.machine.status().fault, Some(Fault::WontStop));
+    for _ in 0..120 {
+        rig.run(10.0);
+        assert!(rig.on(O::MainValve), "at {} s", rig.s());
+    }
+    rig.set(Sensor::EngineRun, Reading::Inactive);
+    rig.run(60.0);
+    assert!(!rig.on(O::MainValve));
+}
+
+#[test]
+fn events_that_do_not_fit_a_step_are_a_trouble() {
+    let mut rig = Rig::engine(|_| {});
+    let shown = |rig: &Rig| rig.machine.panel().is_active(Condition::EventsLost);
+    assert!(!shown(&rig));
+    for _ in 0..=super::super::EVENTS_LEN_MAX {
+        rig.machine.events.tell(Event::HealthReport);
+    }
+    rig.machine.step(rig.now, Input::Tick);
+    assert!(shown(&rig));
+}
