@@ -162,9 +162,6 @@ impl Panel {
                 self.active |= bit;
                 self.latched |= bit;
                 self.acknowledged &= !bit;
-                if condition.kind() == Kind::Alarm {
-                    self.silenced = false;
-                }
                 Some(Change::Raised)
             }
             (false, true) => {

@@ -53,6 +53,16 @@ fn a_second_fire_sounds_again() {
 }
 
 #[test]
+fn a_trouble_beside_a_silenced_fire_sounds_nothing() {
+    let mut rig = all_bells();
+    rig.demand();
+    rig.order(Order::Silence).expect("silence");
+    rig.now = rig.now.after(core::time::Duration::from_secs(1));
+    rig.tick();
+    assert!(rig.machine.panel().is_active(Condition::CycleLate) && !rig.on(O::Siren));
+}
+
+#[test]
 fn a_fire_that_is_said_again_stays_silenced() {
     let mut rig = all_bells();
     rig.order(Order::Silence).expect("there is nothing to silence");

@@ -438,3 +438,28 @@ fn events_that_do_not_fit_a_step_are_a_trouble() {
     rig.machine.step(rig.now, Input::Tick);
     assert!(shown(&rig));
 }
+
+/// R-06, where the site says so; Wildfire Watch has it the other way round (P3).
+#[test]
+fn the_ignition_comes_with_the_starter_only_where_the_site_says_so() {
+    for with_starter in [true, false] {
+        let mut rig = Rig::engine(|raw| raw.policies.ignition_with_starter = Some(with_starter));
+        rig.demand();
+        rig.until(S::Starting, 60.0);
+        assert!(rig.on(O::Starter));
+        assert_eq!(rig.on(O::Run), with_starter);
+    }
+}
+
+/// What was killed and stands may be turned again, by whatever.
+#[test]
+fn an_engine_that_turns_again_after_its_kill_pulse_gets_another() {
+    let mut rig = Rig::engine(|raw| fit(raw, &[Sensor::EngineRun]));
+    rig.demand();
+    rig.until(S::Error, 200.0);
+    rig.run(30.0);
+    assert!(!rig.on(O::Kill));
+    rig.set(Sensor::EngineRun, Reading::Active);
+    rig.run(1.0);
+    assert!(rig.on(O::Kill));
+}

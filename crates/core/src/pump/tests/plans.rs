@@ -258,3 +258,14 @@ fn a_plan_is_small_and_a_machine_has_a_fixed_size() {
     let machine = Machine::new(plan(&engine_plan(|_| {})), Restored::Fresh, Instant(0));
     assert!(size_of_val(&machine) < 8192, "{}", size_of_val(&machine));
 }
+
+#[test]
+fn a_plan_says_what_it_has() {
+    let engine = plan(&engine_plan(|raw| super::rig::fit(raw, &[Sensor::Flow])));
+    assert_eq!(engine.fire_off(), Some(core::time::Duration::from_secs(1800)));
+    assert!(engine.has_output(Output::Run) && !engine.has_output(Output::Contactor));
+    assert!(engine.has_input(Sensor::Flow) && !engine.has_input(Sensor::Pressure));
+    let alarm = parse(&RawPlan::of(Preset::AlarmOnly)).expect("a preset").plan;
+    assert_eq!(alarm.fire_off(), None);
+    assert!(alarm.has_output(Output::Siren) && !alarm.has_output(Output::Run));
+}
