@@ -53,6 +53,20 @@ fn a_second_fire_sounds_again() {
 }
 
 #[test]
+fn a_reset_acknowledges_nothing_and_ends_the_silence_with_the_fire() {
+    let mut rig = all_bells();
+    rig.demand();
+    rig.order(Order::Reset).expect("a reset");
+    assert!(!rig.machine.panel().is_acknowledged(Condition::Fire));
+    rig.order(Order::Silence).expect("silence");
+    rig.order(Order::Reset).expect("a reset");
+    assert!(rig.machine.panel().is_silenced(), "it burns on");
+    rig.run(30.0);
+    rig.order(Order::Reset).expect("a reset");
+    assert!(!rig.machine.panel().is_silenced());
+}
+
+#[test]
 fn a_trouble_beside_a_silenced_fire_sounds_nothing() {
     let mut rig = all_bells();
     rig.demand();
