@@ -101,8 +101,7 @@ impl RelayImage {
     /// From the lines: what each of them says about its relay.
     #[must_use]
     pub fn read_back(mut is_on: impl FnMut(Output) -> bool) -> Self {
-        let bits = Output::ALL.into_iter().filter(|o| is_on(*o)).fold(0, |bits, o| bits | o.bit());
-        Self(bits)
+        Self(Output::ALL.into_iter().filter(|o| is_on(*o)).map(Output::bit).sum())
     }
 
     /// Bits in the order of [`Output::ALL`], for frames and traces.

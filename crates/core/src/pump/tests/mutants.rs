@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::super::plan::Drive;
 use super::super::{
-    Condition, Event, Fault, Input, Order, Output as O, Reading, Refusal, Restored, Sensor, StateName as S,
+    Condition, Event, Fault, Input, Order, Output as O, Reading, Refusal, RelayImage, Restored, Sensor,
+    StateName as S,
 };
 use super::boundaries::Clock;
 use super::edges::{at_once, by_hand, flips};
@@ -435,8 +436,10 @@ fn events_that_do_not_fit_a_step_are_a_trouble() {
     for _ in 0..=super::super::EVENTS_LEN_MAX {
         rig.machine.events.tell(Event::HealthReport);
     }
-    rig.machine.step(rig.now, Input::Tick);
+    let events = rig.machine.step(rig.now, Input::Tick).clone();
     assert!(shown(&rig));
+    assert!(events.contains(&Event::Raised { condition: Condition::EventsLost }));
+    assert!(!events.contains(&Event::Raised { condition: Condition::Fire }));
 }
 
 /// R-06, where the site says so; Wildfire Watch has it the other way round (P3).
@@ -462,4 +465,25 @@ fn an_engine_that_turns_again_after_its_kill_pulse_gets_another() {
     rig.set(Sensor::EngineRun, Reading::Active);
     rig.run(1.0);
     assert!(rig.on(O::Kill));
+}
+
+/// Water and noise beside the main line: told, and lived with.
+#[test]
+fn a_relay_that_is_not_critical_ends_no_run() {
+    let mut rig = Rig::engine(|_| {});
+    rig.demand();
+    rig.until(S::Running, 60.0);
+    rig.stuck.push((O::RefillValve, false));
+    rig.run(5.0);
+    assert_eq!(rig.state(), S::Running);
+    assert!(rig.machine.panel().is_active(Condition::RelayMismatch));
+}
+
+#[test]
+fn images_differ_where_one_has_what_the_other_lacks() {
+    let image = |on: &[O]| RelayImage::read_back(|output| on.contains(&output));
+    let (one, other) = (image(&[O::MainValve, O::Run]), image(&[O::Run, O::Kill]));
+    assert_eq!(one.differences(other).collect::<alloc::vec::Vec<_>>(), [O::MainValve, O::Kill]);
+    assert_eq!(one.differences(one).count(), 0);
+    assert_eq!(one.bits().count_ones(), 2);
 }

@@ -37,6 +37,13 @@ fn p49_contradictions_are_refused_in_one_sentence_each() {
             |r| r.timings.run_s_max = Some(60.0),
             "timings.prime_s is 180: with timings.crank_s it must not exceed half of timings.run_s_max",
         ),
+        (
+            |r| {
+                short_run(r);
+                r.timings.prime_s = Some(26.0);
+            },
+            "timings.prime_s is 26: with timings.crank_s it must not exceed half of timings.run_s_max",
+        ),
         (|r| r.timings.run_s_max = Some(29.0), "timings.run_s_max is 29: it must be between 60 and 14400"),
         (
             |r| r.timings.run_s_max = Some(f64::NAN),
@@ -105,7 +112,7 @@ fn p49_contradictions_are_refused_in_one_sentence_each() {
         ),
         (
             |r| litres(r, 10_000.0, 200.0, 1.0),
-            "tank.refill_l_per_min is 1: the tank would take longer than a day to fill",
+            "tank.refill_l_per_min is 1: the tank would take longer than 23 h to fill",
         ),
         (
             |r| r.outputs = Some(alloc::vec![Output::MainValve, Output::Starter]),
@@ -268,4 +275,82 @@ fn a_plan_says_what_it_has() {
     let alarm = parse(&RawPlan::of(Preset::AlarmOnly)).expect("a preset").plan;
     assert_eq!(alarm.fire_off(), None);
     assert!(alarm.has_output(Output::Siren) && !alarm.has_output(Output::Run));
+}
+
+/// R-12, at its limits: the run that just empties the tank, the day that just fills it, the time that just does.
+#[test]
+fn litres_hold_up_to_their_limits() {
+    let rows: [(f64, f64, f64, Option<f64>, bool); 6] = [
+        // Litres, run, refill per minute, time for a refill.
+        (10_000.0, 3000.0, 20.0, None, true),
+        (10_000.0, 3001.0, 20.0, None, false),
+        (13_800.0, 60.0, 10.0, None, true),
+        (13_801.0, 60.0, 10.0, None, false),
+        (10_000.0, 60.0, 20.0, Some(30_000.0), true),
+        (10_000.0, 60.0, 20.0, Some(29_999.0), false),
+    ];
+    for (volume, run_s, refill, cycle_s, holds) in rows {
+        let raw = engine_plan(|raw| {
+            litres(raw, volume, 200.0, refill);
+            raw.timings.run_s_max = Some(run_s);
+            raw.timings.prime_s = Some(10.0);
+            raw.timings.refill_s_max = cycle_s;
+            raw.timings.refill_s_per_day_max = Some(86_400.0);
+        });
+        let read = parse(&raw);
+        assert_eq!(read.is_ok(), holds, "{volume} l, {run_s} s, {refill} l/min: {:?}", read.err());
+    }
+}
+
+/// What is refused beyond its neighbour holds beside it.
+#[test]
+fn timings_that_just_agree_are_taken() {
+    let rows: [(fn(&mut RawPlan), &str); 8] = [
+        (
+            |r| {
+                short_run(r);
+                r.timings.throttle_lead_s = Some(50.0);
+            },
+            "ten seconds at full speed",
+        ),
+        (
+            |r| {
+                short_run(r);
+                r.timings.prime_s = Some(25.0);
+            },
+            "half of a run to prime and crank",
+        ),
+        (
+            |r| {
+                short_run(r);
+                r.timings.test_s = Some(60.0);
+            },
+            "a test as long as a run",
+        ),
+        (
+            |r| {
+                r.timings.crank_s = Some(15.0);
+                r.timings.crank_rest_s = Some(15.0);
+            },
+            "90 s of cranking, and rests as long",
+        ),
+        (
+            |r| {
+                r.timings.kill_s = Some(10.0);
+                r.timings.stop_s_max = Some(10.0);
+            },
+            "a stop as long as its pulse",
+        ),
+        (
+            |r| r.timings.valve_close_s = Some(15.0),
+            "a valve that closes with the pulse and the spinning down",
+        ),
+        (|r| r.timings.refill_s_per_day_max = Some(75_600.0), "one refill a day"),
+        (|r| r.tank.refill_multiplier = Some(42.0), "a refill for the longest run"),
+    ];
+    for (edit, what) in rows {
+        if let Err(wrong) = parse(&engine_plan(edit)) {
+            panic!("{what}: {wrong:?}");
+        }
+    }
 }

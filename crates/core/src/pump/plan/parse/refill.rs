@@ -66,7 +66,7 @@ impl Reader<'_> {
         }
         let full_s = volume / refill * 60.0;
         if full_s > l::REFILL.max {
-            self.refuse("tank.refill_l_per_min", refill, "the tank would take longer than a day to fill");
+            self.refuse("tank.refill_l_per_min", refill, "the tank would take longer than 23 h to fill");
         } else if cycle_given && cycle_max.as_secs_f64() < full_s {
             self.refuse(
                 "timings.refill_s_max",

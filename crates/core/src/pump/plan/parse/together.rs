@@ -17,13 +17,6 @@ impl Reader<'_> {
                 "inputs has no float_low to tell that there is water",
             );
         }
-        if inputs.has(Sensor::Pressure) && pump.water.dry_max < pump.water.pressure_lost {
-            self.refuse(
-                "timings.dry_s_max",
-                pump.water.dry_max.as_secs_f64(),
-                "it must be longer than pressure_lost_s",
-            );
-        }
     }
 
     /// Spec 3.3: fatal there, too.
