@@ -14,7 +14,7 @@ type Edit = fn(&mut RawPlan);
 
 #[test]
 fn p49_contradictions_are_refused_in_one_sentence_each() {
-    let cases: [(Edit, &str); 34] = [
+    let cases: [(Edit, &str); 35] = [
         (
             |r| r.timings.throttle_lead_s = Some(1800.0),
             "timings.throttle_lead_s is 1800: it must be between 0 and 600",
@@ -223,6 +223,21 @@ fn what_is_unusual_is_remarked_and_holds() {
         "timings.fire_off_s",
     ];
     assert_eq!(paths, all);
+}
+
+#[test]
+fn what_is_just_usual_is_not_remarked() {
+    let parsed = parse(&engine_plan(|raw| {
+        raw.timings.run_s_max = Some(75.0);
+        raw.timings.throttle_lead_s = Some(15.0);
+        raw.timings.prime_s = Some(30.0);
+        raw.timings.crank_s = Some(3.0);
+        raw.timings.health_s = Some(25.0);
+        raw.timings.fire_off_s = Some(75.0);
+        raw.timings.test_s = Some(60.0);
+        raw.tank.refill_multiplier = Some(1.5);
+    }));
+    assert_eq!(parsed.expect("a plan").odd, []);
 }
 
 /// C12: a fire says that it persists every `fire.heartbeat_s`, and the link may lose one of them.
