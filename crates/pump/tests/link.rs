@@ -8,9 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use support::{Client, Place, deadline, demand};
-use vigia_core::link::{
-    BootId, DemandOutcome, Detection, FRAME_BYTES, Frame, FromPump, Refused, ToPump, crc32,
-};
+use vigia_core::link::{BootId, DemandOutcome, Detection, FRAME_BYTES, Frame, FromPump, Refused, ToPump};
 use vigia_core::pump::{Demand, Refusal, StateName};
 use vigia_pump::clock;
 
@@ -20,7 +18,7 @@ fn wrong_frames() -> Vec<Vec<u8>> {
     let with = |at: usize, byte: u8| {
         let mut bytes = good;
         bytes[at] = byte;
-        let crc = crc32(&bytes[..FRAME_BYTES - 4]).to_le_bytes();
+        let crc = crc32fast::hash(&bytes[..FRAME_BYTES - 4]).to_le_bytes();
         bytes[FRAME_BYTES - 4..].copy_from_slice(&crc);
         bytes.to_vec()
     };

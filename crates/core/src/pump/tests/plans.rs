@@ -320,7 +320,7 @@ fn litres_hold_up_to_their_limits() {
 /// What is refused beyond its neighbour holds beside it.
 #[test]
 fn timings_that_just_agree_are_taken() {
-    let rows: [(fn(&mut RawPlan), &str); 8] = [
+    let rows: [(Edit, &str); 8] = [
         (
             |r| {
                 short_run(r);
