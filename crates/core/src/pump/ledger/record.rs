@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// How long a record is.
 pub const LEDGER_BYTES: usize =
-    4 + 2 + 2 + 8 + 8 + 4 + 8 + 8 + 6 * 4 + RECENT_LEN * 8 + 2 * PIECES_LEN * 12 + 4;
+    2 + 4 + 2 + 8 + 8 + 4 + 8 + 8 + 6 * 4 + RECENT_LEN * 8 + 2 * PIECES_LEN * 12 + 4;
 const MAGIC: [u8; 4] = *b"vgpl";
 const VERSION: u16 = 2;
 const STOPPED: u8 = 1;

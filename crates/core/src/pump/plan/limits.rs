@@ -71,8 +71,9 @@ pub(super) const PUMP_FLOW: Rule = rule("tank.pump_l_per_min", 1.0, 100_000.0, 0
 pub(super) const REFILL_FLOW: Rule = rule("tank.refill_l_per_min", 0.1, 100_000.0, 0.0, 0.0);
 
 pub(super) const DEBOUNCE_MS_MAX: i64 = 2000;
-/// ninety seconds of cranking in ten minutes.
+/// ninety seconds of cranking in ten minutes; whatever a site asks for, one start has room in it.
 pub(super) const CRANKING_S_MAX: u64 = 90;
+const _: () = assert!(CRANK.max * CRANK_ATTEMPTS.max <= CRANKING_S_MAX as f64);
 pub(super) const CRANKING_WINDOW_S: u64 = 600;
 /// not within 5 s of a stop.
 pub(super) const CRANK_BAR_S: u64 = 5;

@@ -486,4 +486,5 @@ fn images_differ_where_one_has_what_the_other_lacks() {
     assert_eq!(one.differences(other).collect::<alloc::vec::Vec<_>>(), [O::MainValve, O::Kill]);
     assert_eq!(one.differences(one).count(), 0);
     assert_eq!(one.bits().count_ones(), 2);
+    assert_eq!(alloc::format!("{one:?}"), r#"{"main_valve", "run"}"#);
 }

@@ -201,6 +201,7 @@ fn the_presets_hold_with_what_a_site_must_decide() {
         let parsed = parse(&raw).expect("a preset");
         assert_eq!(parsed.odd, []);
         assert_eq!(parsed.plan.has_pump(), preset != Preset::AlarmOnly);
+        assert_eq!(parsed.plan.pump().is_some(), preset != Preset::AlarmOnly);
     }
 }
 
@@ -213,16 +214,19 @@ fn what_is_unusual_is_remarked_and_holds() {
         raw.tank.refill_multiplier = Some(1.0);
     }))
     .expect("a plan");
-    let paths: alloc::vec::Vec<_> = parsed.odd.iter().map(|odd| odd.path.as_str()).collect();
+    let odd: alloc::vec::Vec<_> = parsed.odd.iter().map(ToString::to_string).collect();
     let all = [
-        "timings.run_s_max",
-        "timings.prime_s",
-        "timings.crank_s",
-        "tank.refill_multiplier",
-        "timings.health_s",
-        "timings.fire_off_s",
+        "timings.run_s_max is 60: less than a minute of it is at full speed",
+        "timings.prime_s is",
+        "timings.crank_s is 2: 3 and more is usual",
+        "tank.refill_multiplier is 1: 1.5 and more is usual",
+        "timings.health_s is 60: a third of timings.run_s_max or less is usual",
+        "timings.fire_off_s is",
     ];
-    assert_eq!(paths, all);
+    assert_eq!(odd.len(), all.len(), "{odd:#?}");
+    for (odd, expected) in odd.iter().zip(all) {
+        assert!(odd.starts_with(expected), "{odd}");
+    }
 }
 
 #[test]

@@ -66,13 +66,6 @@ impl Reader<'_> {
                 "it must not be shorter than timings.crank_s",
             );
         }
-        if c.crank * u32::from(c.attempts) > c.budget {
-            self.refuse(
-                "timings.crank_attempts",
-                c.attempts,
-                "times timings.crank_s it must not exceed 90 s (R-02)",
-            );
-        }
     }
 
     /// the valve closes after the engine stands.
