@@ -200,6 +200,7 @@ fn an_engine_that_does_not_stop_is_latched_with_its_water_path_open() {
     assert!(!rig.machine.permits_watchdog());
     rig.run(700.0);
     assert!(rig.on(O::MainValve));
+    assert!(!rig.heard(&Event::MainValveClosed));
 }
 
 #[test]
