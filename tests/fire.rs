@@ -40,6 +40,11 @@ fn two_outside_cameras_confirm_and_why_says_what_was_missing_before() {
     let _box = site.running("lookout", &picture(1, 5), OUTSIDE);
     ears.wait("system/fire_consensus/health", "online", |v| v["cameras_total"] == 2);
     ears.wait("system/trigger_telemetry/lookout/lwt", "online", |v| v["status"] == "online");
+    // C2: once at least.
+    let subscribed = site.broker.subscriptions();
+    for filter in ["fire/detection/+", "frigate/events"] {
+        assert!(subscribed.contains(&format!(" 1 {filter}\n")), "{subscribed}");
+    }
     for _ in 0..8 {
         camera.see("north", "a", 0.2);
         rest(Duration::from_millis(200));

@@ -1,12 +1,13 @@
 //! BENCH=fire: what deciding costs, how soon relays follow, a year at once, and what kills lose.
 //!
-//! SHARE=0.1 does a tenth of everything but `consensus`, which takes seconds. STEPS=consensus,relay,year,kills
+//! SHARE=0.1 does a tenth of everything but `consensus`, which takes seconds. STEPS=consensus,relay,cycles,year,kills
 //! chooses steps. FIRE_SEED goes before the bench's own seed. Each step says what was asked for (`want`) and
 //! whether that was met.
 
 mod consensus;
 #[path = "../../tests/support/control.rs"]
 mod control;
+mod cycles;
 mod heard;
 #[path = "../../tests/support/instance.rs"]
 mod instance;
@@ -34,10 +35,12 @@ const SEED: u64 = 11;
 
 const ORDERS: usize = 2_000;
 const MACHINE_STEPS: usize = 1_000_000;
+/// Five minutes, twenty a second.
+const CYCLES: usize = 6_000;
 const DAYS: usize = 365;
 const KILLS: usize = 500;
 
-const STEPS: &str = "consensus,relay,year,kills";
+const STEPS: &str = "consensus,relay,cycles,year,kills";
 
 pub fn fire() -> Value {
     let share = share();
@@ -48,6 +51,7 @@ pub fn fire() -> Value {
         let value = match step {
             "consensus" => consensus::consensus(seed),
             "relay" => relay::relay(seed, part(ORDERS, share), part(MACHINE_STEPS, share)),
+            "cycles" => cycles::cycles(part(CYCLES, share)),
             "year" => year::year(seed, part(DAYS, share)),
             "kills" => kills::kills(seed, part(KILLS, share)),
             other => panic!("STEPS={other}: expected are some of {STEPS}"),

@@ -58,7 +58,7 @@ pub fn relay(seed: u64, orders: usize, steps: usize) -> Value {
         "orders": orders, "refused": refused, "image_not_as_ordered": unlike, "order_to_image_us": spread,
         "echo_us": Spread::of(echoed),
         "pump": {
-            "cycles": last.cycles, "late_us_p99": last.late_us_p99, "late_us_max": last.late_us_max,
+            "cycles": last.cycles, "late_us_p999": last.late_us_p999, "late_us_max": last.late_us_max,
             "events": last.last_event, "events_lost": last.events_lost, "state": last.now.state,
         },
         "machine": machine::machine(seed, steps),

@@ -76,7 +76,7 @@ pub fn health(status: &Status, host: &str, at: Utc, uptime_s: u64) -> Value {
             "self_tested": status.self_tested,
             "watchdog_fed": status.watchdog_fed,
             "ledger_written": status.ledger == Keeping::Written,
-            "late_us_p99": status.late_us_p99,
+            "late_us_p999": status.late_us_p999,
             "late_us_max": status.late_us_max,
             "late_cycles": status.late_cycles,
             "watchdog_relay": status.watchdog,

@@ -77,7 +77,8 @@ impl Broker {
         let broker = Self { port: free_port(), dir: TempDir::new(), child: None };
         let access = if extra.contains("allow_anonymous") { "" } else { "allow_anonymous true\n" };
         let text = format!(
-            "listener {} 127.0.0.1\nuser root\npersistence false\nmax_queued_messages 0\n{access}{extra}\n",
+            "listener {} 127.0.0.1\nuser root\npersistence false\nmax_queued_messages 0\n\
+             log_type subscribe\nlog_type error\n{access}{extra}\n",
             broker.port
         );
         fs::write(broker.dir.0.join("mosquitto.conf"), text).expect("the directory is ours");
@@ -86,16 +87,26 @@ impl Broker {
 
     /// Starts it, or starts it again on the same port, and waits until it accepts.
     pub fn launch(&mut self) {
+        let log = fs::File::create(self.log_file()).expect("the directory is ours");
         let child = Command::new(MOSQUITTO)
             .arg("-c")
             .arg(self.dir.0.join("mosquitto.conf"))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("mosquitto starts");
         self.child = Some(child);
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         wait_for("mosquitto to listen", Duration::from_secs(5), || TcpStream::connect(at).is_ok());
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.dir.0.join("mosquitto.log")
+    }
+
+    /// What was subscribed to at what quality since its start: `client quality filter` each.
+    pub fn subscriptions(&self) -> String {
+        fs::read_to_string(self.log_file()).expect("it has been started")
     }
 
     /// The power cut: no goodbye, nothing kept.

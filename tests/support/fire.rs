@@ -143,12 +143,18 @@ impl Outside {
 
 /// The pump program with a plant inside of it.
 pub struct Pump {
+    by: &'static [&'static str],
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Pump {
     pub fn start() -> Self {
+        Self::start_as(&[])
+    }
+
+    /// By another program, which gives it what it cannot give itself.
+    pub fn start_as(by: &'static [&'static str]) -> Self {
         let program = program();
         let folder = shared::folder();
         let pump = |folder: &Path| folder.join("pump.yaml");
@@ -156,8 +162,8 @@ impl Pump {
         let state = folder.path().join("state");
         let made = Command::new(&program).args(["commission", "--state"]).arg(&state).status();
         assert!(made.expect("it runs").success());
-        let child = run(&program, folder.path());
-        Self { child, folder }
+        let child = run(by, &program, folder.path());
+        Self { by, child, folder }
     }
 
     pub fn kill(&mut self) {
@@ -166,7 +172,7 @@ impl Pump {
     }
 
     pub fn again(&mut self) {
-        self.child = run(&program(), self.folder.path());
+        self.child = run(self.by, &program(), self.folder.path());
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -197,10 +203,18 @@ fn program() -> PathBuf {
     program
 }
 
-fn run(program: &Path, folder: &Path) -> Child {
+fn run(by: &[&str], program: &Path, folder: &Path) -> Child {
     let hardware = Path::new(env!("CARGO_MANIFEST_DIR")).join("hardware/simulated.yaml");
     let log = std::fs::File::create(folder.join("pump.log")).expect("ours");
-    Command::new(program)
+    let mut command = match by {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
+    command
         .args(["run", "--hardware"])
         .arg(hardware)
         .arg("--site")

@@ -35,10 +35,10 @@ impl Lateness {
         self.max_us
     }
 
-    /// The upper end of the bucket below which 99 of 100 lie, in microseconds.
+    /// The upper end of the bucket below which 999 of 1,000 lie, in microseconds.
     #[must_use]
-    pub fn p99_us(&self) -> u32 {
-        let above = self.count / 100;
+    pub fn p999_us(&self) -> u32 {
+        let above = self.count / 1000;
         let mut seen = 0_u32;
         for (at, bucket) in self.buckets.iter().enumerate().rev() {
             seen = seen.saturating_add(*bucket);
@@ -82,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn one_in_a_hundred_is_above() {
+    fn one_in_a_thousand_is_above() {
         let mut lateness = Lateness::default();
-        assert_eq!(lateness.p99_us(), 0);
-        (0..990).for_each(|_| lateness.note(Duration::from_micros(100)));
+        assert_eq!(lateness.p999_us(), 0);
+        (0..9_990).for_each(|_| lateness.note(Duration::from_micros(100)));
         (0..10).for_each(|_| lateness.note(Duration::from_millis(40)));
-        assert!((100..=115).contains(&lateness.p99_us()), "{}", lateness.p99_us());
+        assert!((100..=115).contains(&lateness.p999_us()), "{}", lateness.p999_us());
         assert_eq!(lateness.max_us(), 40_000);
         lateness.note(Duration::from_millis(41));
-        assert!(lateness.p99_us() > 39_000, "{}", lateness.p99_us());
+        assert!(lateness.p999_us() > 39_000, "{}", lateness.p999_us());
     }
 }

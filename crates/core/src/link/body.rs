@@ -253,7 +253,7 @@ pub struct Status {
     /// Since the start.
     pub frames_refused: u32,
     /// How late cycles begin, in microseconds.
-    pub late_us_p99: u32,
+    pub late_us_p999: u32,
     pub late_us_max: u32,
     /// Cycles that began so late that they fed no watchdog relay.
     pub late_cycles: u32,
@@ -268,7 +268,7 @@ pub struct Status {
 
 fields!(Status:
     at, now, purpose, panel, sensors, read_back, bank, self_tested, watchdog_fed, detection, ledger, runs,
-    starts_spent, last_event, events_unacknowledged, events_lost, frames_refused, late_us_p99,
+    starts_spent, last_event, events_unacknowledged, events_lost, frames_refused, late_us_p999,
     late_us_max, late_cycles, cycles, watchdog, memory_locked, realtime
 );
 

@@ -170,7 +170,7 @@ fn status() -> Status {
         events_unacknowledged: 512,
         events_lost: u32::MAX,
         frames_refused: u32::MAX,
-        late_us_p99: u32::MAX,
+        late_us_p999: u32::MAX,
         late_us_max: u32::MAX,
         late_cycles: 3,
         cycles: u32::MAX,

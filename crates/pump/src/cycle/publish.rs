@@ -142,7 +142,7 @@ impl Owner {
             events_unacknowledged: self.parts.book.waiting_len(),
             events_lost: self.parts.book.lost(),
             frames_refused: self.parts.desk.refused(),
-            late_us_p99: self.lateness.p99_us(),
+            late_us_p999: self.lateness.p999_us(),
             late_us_max: self.lateness.max_us(),
             late_cycles: self.late_cycles,
             cycles: self.cycles,

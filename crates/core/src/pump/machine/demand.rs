@@ -75,11 +75,15 @@ impl Machine {
 
     /// The fire is still seen; a test becomes the real thing.
     fn renew(&mut self, id: u64, source: Source, pump: &Pump) {
-        let until = self.now().after(pump.limits.fire_off);
+        let crank_at = match self.state.phase {
+            Phase::Priming { crank_at, .. } => crank_at,
+            _ => self.now(),
+        };
+        let until = self.wanted_until(source, crank_at, pump);
         let Some(run) = self.state.phase.run_mut() else { return };
         let was = run.purpose;
+        run.wanted_until = run.wanted_until.max(until);
         run.purpose = Purpose::Fire;
-        run.wanted_until = until;
         if was == Purpose::Test {
             self.tell(Event::TestPromoted { id });
         }
@@ -89,7 +93,7 @@ impl Machine {
     fn accept(&mut self, id: u64, source: Source, pump: &Pump) {
         self.state.waiting = None;
         self.tell(Event::DemandAccepted { id, source });
-        self.begin(pump, Purpose::Fire);
+        self.begin(pump, Purpose::Fire, source);
     }
 
     fn block(&mut self, id: u64, source: Source, persists: bool, why: Refusal) {

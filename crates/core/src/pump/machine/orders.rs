@@ -90,7 +90,7 @@ impl Machine {
                 self.may_start(&pump, true)?;
                 self.tell(Event::EmergencyBypassStart);
                 self.state.waiting = None;
-                self.begin(&pump, Purpose::Fire);
+                self.begin(&pump, Purpose::Fire, Source::Order);
                 Ok(())
             }
             Phase::Priming { .. }
@@ -158,7 +158,7 @@ impl Machine {
             return Err(Refusal::State { now: self.state() });
         }
         self.may_start(&pump, false)?;
-        self.begin(&pump, Purpose::Test);
+        self.begin(&pump, Purpose::Test, Source::Order);
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use super::super::events::Event;
 use super::super::outputs::Output;
 use super::super::plan::{Cranking, Drive, Pump};
 use super::super::sensors::{Seen, Sensor};
-use super::super::state::{Crank, Engine, Fault, Phase, Purpose, Run, Stage, StopReason, Valve};
+use super::super::state::{Crank, Engine, Fault, Phase, Purpose, Run, Source, Stage, StopReason, Valve};
 use super::{Machine, Motion};
+use crate::time::Instant;
 
 /// Spec 3.6, valve rescue: five pulses, then the relay is held while its effect is looked for.
 const FREEING_PULSES: u8 = 5;
@@ -17,7 +18,7 @@ const FREEING_HOLD: Duration = Duration::from_millis(1000);
 
 impl Machine {
     /// The only way into a run. Whether it may be taken was asked before.
-    pub(super) fn begin(&mut self, pump: &Pump, purpose: Purpose) {
+    pub(super) fn begin(&mut self, pump: &Pump, purpose: Purpose, source: Source) {
         let now = self.now();
         self.state.epoch = self.state.epoch.wrapping_add(1);
         self.state.ledger.count_start(now.after(pump.limits.starts_window));
@@ -26,7 +27,7 @@ impl Machine {
         // The valves open at once; what is too early is only the engine.
         let crank_at = now.after(pump.opening.wait).max(self.state.off_until.unwrap_or(now));
         let give_up_at = crank_at.max(now.after(pump.opening.travel_max));
-        let run = Run { purpose, wanted_until: now.after(pump.limits.fire_off), attempts: 0 };
+        let run = Run { purpose, wanted_until: self.wanted_until(source, crank_at, pump), attempts: 0 };
         self.go(Phase::Priming { run, crank_at, stage: Stage::Opening { give_up_at } });
         self.tell(Event::PumpSequenceStart { epoch: self.state.epoch, purpose });
         if pump.priming.is_some() {
@@ -37,7 +38,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn priming(&mut self, run: Run, crank_at: crate::time::Instant, stage: Stage) -> bool {
+    /// Cameras say again and again that it burns. A hand asks once, and gets water however long the starter rests.
+    pub(super) fn wanted_until(&self, source: Source, crank_at: Instant, pump: &Pump) -> Instant {
+        let from = if source == Source::Consensus { self.now() } else { self.now().max(crank_at) };
+        from.after(pump.limits.fire_off)
+    }
+
+    pub(super) fn priming(&mut self, run: Run, crank_at: Instant, stage: Stage) -> bool {
         let Some(pump) = self.pump() else { return false };
         if self.must_trip(&run, &pump, false) {
             return true;
@@ -74,14 +81,7 @@ impl Machine {
         }
     }
 
-    fn freeing(
-        &mut self,
-        run: Run,
-        crank_at: crate::time::Instant,
-        pulses: u8,
-        on: bool,
-        until: crate::time::Instant,
-    ) -> bool {
+    fn freeing(&mut self, run: Run, crank_at: Instant, pulses: u8, on: bool, until: Instant) -> bool {
         if !self.is_due(until) {
             return false;
         }

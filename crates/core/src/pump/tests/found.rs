@@ -135,3 +135,44 @@ fn a_fire_that_goes_out_while_the_starter_rests_cranks_nothing() {
     assert_eq!(rig.count(|e| matches!(e, Event::EngineStartSequence { .. })), 0);
     assert!(rig.heard(&Event::ShutdownInitiated { reason: StopReason::FireOff }));
 }
+
+/// A hand asks once: it gets its run, however long the starter rests, and whoever else asked before or after it.
+#[test]
+fn a_hand_that_asks_while_the_starter_rests_gets_its_run() {
+    let asked = |ask: &dyn Fn(&mut Rig)| {
+        let mut rig = Rig::engine(|raw| {
+            raw.outputs = Some([O::MainValve, O::Run, O::Starter, O::Kill].to_vec());
+            raw.timings.fire_off_s = Some(20.0);
+            raw.timings.cooldown_s = Some(0.0);
+            fit(raw, &[Sensor::FireButton]);
+        });
+        rig.demand();
+        rig.until(S::Idle, 60.0);
+        rig.log.clear();
+        ask(&mut rig);
+        let begun = rig.s();
+        rig.until(S::Running, 60.0);
+        rig.until(S::Idle, 90.0);
+        (rig.count(|e| matches!(e, Event::EngineStartSequence { .. })), rig.s() - begun > 45.0)
+    };
+    let press = |rig: &mut Rig| {
+        rig.set(Sensor::FireButton, Reading::Active);
+        rig.run(0.5);
+        rig.set(Sensor::FireButton, Reading::Inactive);
+        assert_eq!(rig.state(), S::Priming);
+    };
+    assert_eq!(asked(&press), (1, true));
+    assert_eq!(asked(&|rig| rig.order(Order::Start).expect("at rest")), (1, true));
+    let cameras_first = |rig: &mut Rig| {
+        rig.demand();
+        rig.run(2.0);
+        press(rig);
+    };
+    assert_eq!(asked(&cameras_first), (1, true));
+    let cameras_last = |rig: &mut Rig| {
+        press(rig);
+        rig.run(1.0);
+        rig.demand();
+    };
+    assert_eq!(asked(&cameras_last), (1, true));
+}

@@ -32,10 +32,10 @@ pub fn ask(path: &Path) -> io::Result<String> {
 }
 
 fn text(status: &Status) -> String {
-    let Status { now, ledger, runs, late_us_p99, late_us_max, late_cycles, cycles, .. } = *status;
+    let Status { now, ledger, runs, late_us_p999, late_us_max, late_cycles, cycles, .. } = *status;
     format!(
         "state {:?}\nrefill_owed_ms {}\ntotal_runtime_ms {}\nledger {ledger:?}\nruns {runs}\n\
-         late_us_p99 {late_us_p99}\nlate_us_max {late_us_max}\nlate_cycles {late_cycles}\ncycles {cycles}\n\
+         late_us_p999 {late_us_p999}\nlate_us_max {late_us_max}\nlate_cycles {late_cycles}\ncycles {cycles}\n\
          memory_locked {}\nrealtime {}",
         now.state,
         now.refill_owed.as_millis(),

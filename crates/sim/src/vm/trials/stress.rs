@@ -98,12 +98,12 @@ fn cycles(bench: &Bench) -> Seeing {
         format!("memory locked: {is_locked}, real-time: {is_realtime}")
     })?;
     Ok(format!(
-        "{} beats off by {}, p99.9 {}; published lateness p99 {}, max {}, {} of {} cycles over 100 ms; \
+        "{} beats off by {}, p99.9 {}; published lateness p99.9 {}, max {}, {} of {} cycles over 100 ms; \
          1 ms sleeps meanwhile late by p99.9 {}, max {}",
         edges.len(),
         off.sentence(),
         ms(beats),
-        us("late_us_p99")?,
+        us("late_us_p999")?,
         us("late_us_max")?,
         status.number("late_cycles")?,
         status.number("cycles")?,
