@@ -35,7 +35,7 @@ fn told(status: &Status) -> Value {
 }
 
 /// The status of a program that has had so many cycles, beside so many others that never rest.
-fn lateness(what: &str, count: usize, others: usize) -> Status {
+fn lateness(what: &'static str, count: usize, others: usize) -> Status {
     let _others: Vec<Busy> = (0..others).map(|_| Busy::start()).collect();
     let pump = Pump::start_as(&["chrt", "-f", PRIORITY]);
     let (mut client, _) = Client::greet(&pump.socket());

@@ -105,6 +105,7 @@ impl Broker {
     }
 
     /// What was subscribed to at what quality since its start: `client quality filter` each.
+    #[allow(dead_code, reason = "not every test asks")]
     pub fn subscriptions(&self) -> String {
         fs::read_to_string(self.log_file()).expect("it has been started")
     }

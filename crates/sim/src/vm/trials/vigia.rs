@@ -107,7 +107,7 @@ fn a_fire_with_deaths(bench: &mut Bench, kills_max: u32) -> Result<(u32, Vec<Dur
     let fell = story.iter().find(|m| !m.is_k0_pulled);
     sees(fell.is_none(), || format!("K0 fell: {fell:?}"))?;
     killed_after_each_run(&story)?;
-    let log = bench.rig.run(&format!("{} | grep -F ' event '", log_of("vigia-pump")))?;
+    let log = bench.rig.run(&format!("{} | grep -F '] event '", log_of("vigia-pump")))?;
     sees(!log.contains("ErrorStateEntered"), || format!("a fault is latched: {log}"))?;
     Ok((kills, ends(&log)?))
 }
