@@ -1,0 +1,2 @@
+//! The floors against what the headers say and against the double.
+mod slots;
