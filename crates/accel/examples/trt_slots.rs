@@ -94,8 +94,14 @@ fn main() -> ExitCode {
 }
 
 /// The era that the version asks for, how much was compared, and what differs.
-fn check(dir: &Path) -> Result<(Era, usize, Vec<String>), String> {
+pub fn check(dir: &Path) -> Result<(Era, usize, Vec<String>), String> {
     let era = era(dir)?;
+    let (compared, wrong) = compare(dir, era)?;
+    Ok((era, compared, wrong))
+}
+
+/// The headers with the tables of any era.
+pub fn compare(dir: &Path, era: Era) -> Result<(usize, Vec<String>), String> {
     let slots = Tables::of(era).slots();
     let numbers = numbers(era);
     let assembly = compile(dir, &source(&slots, &numbers))?;
@@ -122,7 +128,7 @@ fn check(dir: &Path) -> Result<(Era, usize, Vec<String>), String> {
             wrong.push(format!("  delete {class}: table {expected}, headers {found:?}"));
         }
     }
-    Ok((era, slots.len() + numbers.len() + 2, wrong))
+    Ok((slots.len() + numbers.len() + 2, wrong))
 }
 
 fn era(dir: &Path) -> Result<Era, String> {
@@ -253,7 +259,7 @@ fn called(lines: &[String]) -> Option<usize> {
     let direct =
         lines.iter().filter(|l| l.starts_with("call") || l.starts_with("jmp")).find_map(|l| offset(l));
     let bytes: usize = direct?;
-    (bytes % 8 == 0).then_some(bytes / 8)
+    bytes.is_multiple_of(8).then_some(bytes / 8)
 }
 
 /// The constant that a function returns.

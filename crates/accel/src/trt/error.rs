@@ -28,6 +28,12 @@ pub enum TrtError {
     Call { doing: &'static str, said: String },
     #[error("the model was refused: {}", list(.0))]
     Parse(Vec<ParseError>),
+    #[error(
+        "a model of {0} bytes is more than the parser can read (2147483647); keep its weights in files beside it"
+    )]
+    Large(usize),
+    #[error("the model has no output: it is empty, or no ONNX file")]
+    Hollow,
     #[error("the build was cancelled")]
     Cancelled,
     #[error("`{0}` can't be a tensor's name: there is a zero in it")]

@@ -30,8 +30,13 @@ impl Network {
     /// Reads an ONNX model from memory. `file` is where it came from, if weights lie in files beside it.
     ///
     /// # Errors
-    /// [`TrtError::Parse`] with the nodes that were refused; the network is of no use then.
+    /// [`TrtError::Parse`] with the nodes that were refused, [`TrtError::Large`] and [`TrtError::Hollow`]; the
+    /// network is of no use then.
     pub fn read_onnx(&mut self, model: &[u8], file: Option<&Path>) -> Result<(), TrtError> {
+        // The parser counts bytes in 32 bits.
+        if i32::try_from(model.len()).is_err() {
+            return Err(TrtError::Large(model.len()));
+        }
         let library = &self.builder.0.library;
         let file = file.map(|f| c_name(&String::from_utf8_lossy(f.as_os_str().as_bytes()))).transpose()?;
         let parser = library.create_parser(&self.object)?;
@@ -46,7 +51,8 @@ impl Network {
             Err(TrtError::Parse(errors))
         })?;
         self.parsers.push(parser);
-        Ok(())
+        // An empty file is a valid message of Protocol Buffers.
+        if self.object.outputs()? == 0 { Err(TrtError::Hollow) } else { Ok(()) }
     }
 
     /// # Errors
