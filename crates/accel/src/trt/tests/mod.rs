@@ -1,2 +1,10 @@
 //! The floors against what the headers say and against the double.
+
+#[path = "../../../tests/support/nets.rs"]
+mod nets;
+
+mod build;
+mod double;
+mod load;
+mod run;
 mod slots;
