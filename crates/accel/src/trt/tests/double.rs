@@ -86,7 +86,12 @@ impl Double {
 
     /// What goes wrong from now on.
     pub fn faults(&self, faults: &str) {
-        let text = CString::new(format!("host-memory,{faults}")).expect("no zero");
+        self.on_a_driver(&format!("host-memory,{faults}"));
+    }
+
+    /// The same, with memory that a driver knows.
+    pub fn on_a_driver(&self, faults: &str) {
+        let text = CString::new(faults).expect("no zero");
         // SAFETY: a C string.
         unsafe { (self.faults)(text.as_ptr()) };
     }

@@ -8,3 +8,4 @@ mod double;
 mod load;
 mod run;
 mod slots;
+mod stream;
