@@ -22,7 +22,7 @@ use std::ffi::c_void;
 pub use error::{ParseError, TrtError};
 pub use safe::{
     Builder, Config, Context, Driver, Engine, Flavour, Library, Network, Place, Plan, Profile, Runtime,
-    Shapes, TensorInfo, Version,
+    RuntimeOptions, Shapes, TensorInfo, Version,
 };
 pub use sys::calibrator::Batches;
 pub use sys::logger::Listener;

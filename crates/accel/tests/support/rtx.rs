@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use vigia_accel::trt::flags::{DataType, Flag, Pool, Severity, Typing, Verbosity};
 use vigia_accel::trt::{
-    Builder, Config, Driver, Flavour, Go, Library, Network, Place, Plan, Profile, Progress, Runtime, Shapes,
-    TrtError, Version,
+    Builder, Config, Driver, Flavour, Go, Library, Network, Place, Plan, Profile, Progress, Runtime,
+    RuntimeOptions, Shapes, TrtError, Version,
 };
 
 use super::nets::{self, Kind};
@@ -314,7 +314,7 @@ fn what_is_no_plan_is_refused_without_a_crash() {
     let error = Driver::checked(|| Err("no driver")).expect_err("a failed check").to_string();
     assert!(error.contains("driver"), "{error}");
     let driver = Driver::checked(|| Ok::<_, String>(())).expect("it said so");
-    let runtime = match Runtime::new(&library, driver, None) {
+    let runtime = match Runtime::new(&library, driver, &RuntimeOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return println!("without a driver: {error}"),
     };

@@ -6,8 +6,8 @@
 //! CPU engine. What it can't show: speed, memory, and whether the tables are right (NVIDIA's own libraries and
 //! headers show that).
 //!
-//! The name it is loaded under decides the release; `VIGIA_NVINFER_VERSION` (`10.16.0`, `11.4.0`, `rtx1.4.0`) overrides
-//! it. `VIGIA_NVINFER_FAULTS` holds faults, separated by commas; with a number they strike that often:
+//! The name it is loaded under decides the release, or a file `version` beside it (`10.16.0`, `11.4.0`, `rtx1.4.0`), or
+//! `VIGIA_NVINFER_VERSION`. `VIGIA_NVINFER_FAULTS` holds faults, separated by commas; with a number they strike that often:
 //!
 //! | fault | effect |
 //! |---|---|

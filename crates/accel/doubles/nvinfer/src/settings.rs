@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use vigia_accel::trt::slots::Era;
@@ -11,14 +12,15 @@ static FAULTS: LazyLock<Mutex<HashMap<String, String>>> =
     LazyLock::new(|| Mutex::new(parse(&std::env::var("VIGIA_NVINFER_FAULTS").unwrap_or_default())));
 
 static VERSION: LazyLock<(Era, i32)> = LazyLock::new(|| {
-    let given = std::env::var("VIGIA_NVINFER_VERSION").ok();
-    let of_name = || match file_name() {
-        name if name.contains("rtx") => "rtx1.7.1",
-        name if name.ends_with(".so.11") => "11.4.0",
-        name if name.ends_with(".so.12") => "12.0.0",
-        _ => "10.3.0",
+    let file = file_name();
+    let beside = || std::fs::read_to_string(Path::new(&file).with_file_name("version")).ok();
+    let of_name = || match file.as_str() {
+        name if name.contains("rtx") => "rtx1.7.1".to_owned(),
+        name if name.ends_with(".so.11") => "11.4.0".to_owned(),
+        _ => "10.3.0".to_owned(),
     };
-    numbered(given.as_deref().unwrap_or_else(of_name))
+    let given = std::env::var("VIGIA_NVINFER_VERSION").ok().or_else(beside);
+    numbered(given.unwrap_or_else(of_name).trim())
 });
 
 /// The era, and what `getInferLibVersion` says.
@@ -36,7 +38,8 @@ fn numbered(version: &str) -> (Era, i32) {
         (false, ..=10, _) => Era::Ten,
         (false, ..) => Era::Eleven,
     };
-    (era, major * 10_000 + minor * 100 + patch)
+    let ten = if rtx.is_none() && major < 10 { 1_000 } else { 10_000 };
+    (era, major * ten + minor * 100 + patch)
 }
 
 /// The name under which this library was loaded.

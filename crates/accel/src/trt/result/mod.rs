@@ -85,8 +85,8 @@ unsafe impl<T: Class> Send for Object<T> {}
 // SAFETY: TensorRT promises that engines may be used by several threads at once; ours only read them
 // and make contexts, which is named there.
 unsafe impl Sync for Object<Engine> {}
-// SAFETY: deserialising is thread-safe as long as loggers and allocators are; ours is, and settings are
-// made before a runtime is shared.
+// SAFETY: deserialising is thread-safe as long as loggers and allocators are; ours is, and all settings are
+// made by the function that makes the runtime.
 unsafe impl Sync for Object<Runtime> {}
 
 impl<T: Class> Object<T> {

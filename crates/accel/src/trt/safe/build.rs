@@ -1,7 +1,7 @@
 //! The builder, and the plan that comes out of it.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::error::TrtError;
 use super::super::flags::Typing;
@@ -9,7 +9,7 @@ use super::super::result::Object;
 use super::super::slots;
 use super::{Config, Driver, Flavour, Library, Network};
 
-/// Makes networks and configurations. Cheap to clone.
+/// Makes networks and configurations. Cheap to clone; one thread at a time uses it, so a build makes others wait.
 ///
 /// A build wants memory and may crash with the model it is given: let a child process do it.
 #[derive(Debug, Clone)]
@@ -18,14 +18,16 @@ pub struct Builder(pub(super) Arc<BuilderParts>);
 // In the order in which they are dropped.
 #[derive(Debug)]
 pub(super) struct BuilderParts {
-    pub object: Object<slots::Builder>,
+    object: Mutex<Object<slots::Builder>>,
     pub library: Library,
 }
 
-// SAFETY: networks and configurations hold the builder only to keep it alive and to ask it for new objects;
-// each of these questions is a single call, and TensorRT allows builders to be used from any one thread at a time:
-// `Builder` has no method that changes it after `new`, and `build` takes its network by `&mut`.
-unsafe impl Sync for BuilderParts {}
+impl BuilderParts {
+    /// TensorRT's builders are not for several threads at once.
+    pub fn object(&self) -> MutexGuard<'_, Object<slots::Builder>> {
+        self.object.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Builder {
     /// Only TensorRT-RTX builds without a driver.
@@ -37,7 +39,10 @@ impl Builder {
         if driver.is_none() && library.version().flavour == Flavour::Enterprise {
             return Err(TrtError::Unchecked("TensorRT's builder"));
         }
-        Ok(Self(Arc::new(BuilderParts { object: library.create_builder()?, library: library.clone() })))
+        Ok(Self(Arc::new(BuilderParts {
+            object: Mutex::new(library.create_builder()?),
+            library: library.clone(),
+        })))
     }
 
     /// A limit for the threads of a build, so that it leaves cores to others.
@@ -45,7 +50,7 @@ impl Builder {
     /// # Errors
     /// [`TrtError::Call`] for nought.
     pub fn limit_threads(&mut self, threads: u32) -> Result<(), TrtError> {
-        self.0.library.explain(|| self.0.object.set_threads(threads))
+        self.0.library.explain(|| self.0.object().set_threads(threads))
     }
 
     /// DLA cores that engines can be built for.
@@ -53,7 +58,7 @@ impl Builder {
     /// # Errors
     /// None that a caller could mend.
     pub fn dla_cores(&self) -> Result<u32, TrtError> {
-        self.0.object.dla_cores()
+        self.0.object().dla_cores()
     }
 
     /// An empty network. Weakly typed ones, whose precisions flags decide, there are in 10.x only.
@@ -66,7 +71,7 @@ impl Builder {
                 self.gone("weakly typed networks", "let the model say its types, FP16 in its tensors")
             );
         }
-        let object = self.0.library.explain(|| self.0.object.create_network(typing))?;
+        let object = self.0.library.explain(|| self.0.object().create_network(typing))?;
         Ok(Network::new(object, self.clone()))
     }
 
@@ -75,7 +80,7 @@ impl Builder {
     /// # Errors
     /// [`TrtError::Call`].
     pub fn config(&self) -> Result<Config, TrtError> {
-        let object = self.0.library.explain(|| self.0.object.create_config())?;
+        let object = self.0.library.explain(|| self.0.object().create_config())?;
         Ok(Config::new(object, self.clone()))
     }
 

@@ -141,7 +141,7 @@ impl Config {
     }
 
     fn make(&self, profile: &Profile) -> Result<Handle<slots::Profile>, TrtError> {
-        let made = self.builder.0.object.create_profile()?;
+        let made = self.builder.0.object().create_profile()?;
         for shapes in &profile.0 {
             made.set_shape(&shapes.input, Bound::Least, &shapes.least)?;
             made.set_shape(&shapes.input, Bound::Usual, &shapes.usual)?;

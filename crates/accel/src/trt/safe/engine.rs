@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::error::TrtError;
@@ -41,35 +41,36 @@ struct RuntimeParts {
     library: Library,
 }
 
-impl Runtime {
-    /// A runtime on the current CUDA device; `dla` is the core of an engine that was built for one.
-    ///
-    /// # Errors
-    /// [`TrtError::Call`] with what the library said.
-    pub fn new(library: &Library, _: Driver, dla: Option<u32>) -> Result<Self, TrtError> {
-        let object = library.create_runtime()?;
-        if let Some(core) = dla {
-            library.explain(|| object.set_dla_core(core))?;
-        }
-        Ok(Self(Arc::new(RuntimeParts { object, library: library.clone() })))
-    }
-
+/// What a runtime is told before it loads anything.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeOptions {
+    /// The core of engines that were built for DLA.
+    pub dla: Option<u32>,
     /// A folder for files of plans that bring code; on a read-only system the usual one is not there.
-    ///
-    /// # Errors
-    /// [`TrtError::Name`] for a path with a zero in it.
-    pub fn temporary_directory(&self, dir: &Path) -> Result<(), TrtError> {
-        let name = CString::new(dir.as_os_str().as_bytes());
-        let name = name.map_err(|_| TrtError::Name(dir.display().to_string()))?;
-        self.0.object.set_temporary_directory(&name)
-    }
+    pub temporary: Option<PathBuf>,
+    /// Whether plans that are compatible with later versions may bring code for this processor along.
+    pub host_code: bool,
+}
 
-    /// Lets plans that are compatible with later versions bring code for this processor along.
+impl Runtime {
+    /// A runtime on the current CUDA device.
     ///
     /// # Errors
-    /// None that a caller could mend.
-    pub fn allow_host_code(&self) -> Result<(), TrtError> {
-        self.0.object.allow_host_code(true)
+    /// [`TrtError::Call`] with what the library said, [`TrtError::Name`] for a path with a zero in it.
+    pub fn new(library: &Library, _: Driver, options: &RuntimeOptions) -> Result<Self, TrtError> {
+        let object = library.create_runtime()?;
+        library.explain(|| {
+            if let Some(core) = options.dla {
+                object.set_dla_core(core)?;
+            }
+            if let Some(dir) = &options.temporary {
+                let name = CString::new(dir.as_os_str().as_bytes());
+                object
+                    .set_temporary_directory(&name.map_err(|_| TrtError::Name(dir.display().to_string()))?)?;
+            }
+            object.allow_host_code(options.host_code)
+        })?;
+        Ok(Self(Arc::new(RuntimeParts { object, library: library.clone() })))
     }
 
     /// DLA cores of this device; nought on all but some Jetsons.

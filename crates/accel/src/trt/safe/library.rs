@@ -44,7 +44,9 @@ impl Version {
     /// `getInferLibVersion`: 10.3.0 says 100300. RTX 1.7.1 says 10701, so only the file's name tells them apart.
     fn of(flavour: Flavour, number: i32) -> Self {
         let n = u32::try_from(number).unwrap_or(0);
-        Self { flavour, major: n / 10_000, minor: n / 100 % 100, patch: n % 100 }
+        // Before 10 the minor number had one digit: 8.6.1 said 8601.
+        let (major, minor) = if n < 10_000 { (n / 1_000, n / 100 % 10) } else { (n / 10_000, n / 100 % 100) };
+        Self { flavour, major, minor, patch: n % 100 }
     }
 
     /// Whose slots it has; none for a release that nobody compared. 10.0 lacks the calls that give
@@ -57,6 +59,12 @@ impl Version {
             (Flavour::Rtx, 1, 5..) => Some(Era::Rtx),
             _ => None,
         }
+    }
+
+    /// Whether a file of this name may hold it: `libnvinfer.so.10`, `libnvinfer.so.10.3.0`.
+    fn fits(self, file: &str) -> bool {
+        let after = file.split_once(".so.").map_or("", |(_, after)| after);
+        after.split('.').next() == Some(self.major.to_string().as_str())
     }
 
     /// Whether its headers were compared, rather than promised by the numbering.
@@ -105,7 +113,7 @@ struct Inner {
     version: Version,
     number: i32,
     tables: &'static Tables,
-    logger: Arc<Logger>,
+    logger: &'static Logger,
 }
 
 impl fmt::Debug for Inner {
@@ -134,14 +142,15 @@ impl Library {
             number.map_err(|e| symbol("getInferLibVersion", e))?()
         };
         let (version, file) = (Version::of(flavour, number), file.display().to_string());
-        let Some(era) = version.era() else {
+        let named = Path::new(&file).file_name().is_some_and(|n| version.fits(&n.to_string_lossy()));
+        let Some(era) = version.era().filter(|_| named) else {
             return Err(TrtError::Version { file, found: version.to_string(), known: KNOWN });
         };
         if !version.compared() {
             let warning = format!("{file} is TensorRT {version}, newer than what was checked: self-test it");
             listener(Severity::Warning, &warning);
         }
-        let (library, logger) = (ManuallyDrop::new(library), Logger::new(era, listener));
+        let (library, logger) = (ManuallyDrop::new(library), Logger::leak(era, listener));
         let tables = Tables::of(era);
         Ok(Self(Arc::new(Inner { library, file, parser, version, number, tables, logger })))
     }
@@ -182,8 +191,8 @@ impl Library {
         let (library, version) = self.parser_library()?;
         self.quiet("starting the ONNX parser", || {
             let symbol = "createNvOnnxParser_INTERNAL";
-            // SAFETY: the signature of all releases; network and logger outlive the parser, which the
-            // network's owner keeps.
+            // SAFETY: the signature of all releases; the network outlives the parser, which its owner keeps;
+            // loggers live for ever.
             unsafe {
                 let create = library.get::<CreateParser>(symbol);
                 let create = create.map_err(|e| self.symbol(&self.0.parser, symbol, e))?;
@@ -195,8 +204,8 @@ impl Library {
 
     fn create<T: Class>(&self, symbol: &'static str, doing: &'static str) -> Result<Object<T>, TrtError> {
         self.quiet(doing, || {
-            // SAFETY: the signature of all releases. The logger lives as long as the library, which whoever
-            // holds the object keeps; the object is new, or null in one of its forms.
+            // SAFETY: the signature of all releases. The logger lives for ever; the object is new, or null in
+            // one of its forms.
             unsafe {
                 let create = self.0.library.get::<Create>(symbol);
                 let create = create.map_err(|e| self.symbol(Path::new(&self.0.file), symbol, e))?;

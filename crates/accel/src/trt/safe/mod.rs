@@ -10,6 +10,6 @@ mod network;
 pub use build::{Builder, Plan};
 pub use config::{Config, Profile, Shapes};
 pub use context::Context;
-pub use engine::{Driver, Engine, Runtime, TensorInfo};
+pub use engine::{Driver, Engine, Runtime, RuntimeOptions, TensorInfo};
 pub use library::{Flavour, Library, Place, Version};
 pub use network::Network;

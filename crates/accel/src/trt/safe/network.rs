@@ -98,7 +98,7 @@ impl Network {
             let said = "the configuration is another builder's".to_owned();
             return Err(TrtError::Call { doing: "building the engine", said });
         }
-        let built = builder.library.explain(|| builder.object.build(&self.object, config.object()));
+        let built = builder.library.explain(|| builder.object().build(&self.object, config.object()));
         match built {
             Ok(bytes) => Plan::new(bytes, builder.library.clone()),
             Err(TrtError::Call { .. }) if config.cancelled() => Err(TrtError::Cancelled),

@@ -59,12 +59,13 @@ static VERSIONED: Table<5> = Table([
 ]);
 
 impl Logger {
-    pub fn new(era: Era, listener: Arc<Listener>) -> Arc<Self> {
+    /// A logger for ever: the library keeps the first one it is given in a global of its own.
+    pub fn leak(era: Era, listener: Arc<Listener>) -> &'static Self {
         let vtable = if era.versioned_logger() { VERSIONED.0.as_ptr() } else { PLAIN.0.as_ptr() };
-        Arc::new(Self { vtable, listener, errors: Mutex::new(Vec::new()) })
+        Box::leak(Box::new(Self { vtable, listener, errors: Mutex::new(Vec::new()) }))
     }
 
-    /// What the library is given. It must not use it for longer than the logger lives.
+    /// What the library is given.
     pub(in crate::trt) fn as_object(&self) -> *mut c_void {
         std::ptr::from_ref(self).cast_mut().cast()
     }
@@ -101,8 +102,8 @@ extern "C" fn info(_: *const c_void) -> InterfaceInfo {
 }
 
 extern "C" fn log(this: *mut Logger, severity: i32, message: *const c_char) {
-    // SAFETY: the library calls with the object it was given, which outlives everything it was given to;
-    // the message is a C string for the time of the call.
+    // SAFETY: the library calls with the object it was given, which lives for ever; the message is a C string
+    // for the time of the call.
     let (logger, message) = unsafe { (&*this, text(message)) };
     // A panic must not cross into C++; the listener's failure is its own.
     let _ = catch_unwind(AssertUnwindSafe(|| logger.hear(Severity::of(severity), message.trim_end())));

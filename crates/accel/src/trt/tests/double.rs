@@ -9,21 +9,24 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 use super::super::flags::{Severity, Typing};
-use super::super::{Builder, Config, Driver, Library, Network, Place, Profile, Runtime, Shapes};
+use super::super::{
+    Builder, Config, Driver, Library, Network, Place, Profile, Runtime, RuntimeOptions, Shapes,
+};
 use super::nets::{self, Kind};
 
-/// File names of library and parser, and the version the double takes from them.
-pub const RELEASES: [(&str, &str, &str); 3] = [
+/// File names of library and parser, and the version that the double shall say: one of each era.
+pub const RELEASES: [(&str, &str, &str); 4] = [
     ("libnvinfer.so.10", "libnvonnxparser.so.10", "10.3.0"),
     ("libnvinfer.so.11", "libnvonnxparser.so.11", "11.4.0"),
     ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1", "RTX 1.7.1"),
+    ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1", "RTX 1.4.0"),
 ];
 
 /// Each is a copy of its own, so that one process holds them all.
 static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| {
     let folders = tempfile::tempdir().expect("a folder for temporary files");
     for (library, parser, version) in RELEASES {
-        place(&folders.path().join(version), library, parser);
+        place(&folders.path().join(version), library, parser, &version.to_lowercase().replace(' ', ""));
     }
     folders
 });
@@ -34,9 +37,11 @@ pub fn file() -> PathBuf {
     tests.with_file_name("libvigia_double_nvinfer.so")
 }
 
-pub fn place(dir: &Path, library: &str, parser: &str) {
+/// Puts a double of its own into a folder.
+pub fn place(dir: &Path, library: &str, parser: &str, version: &str) {
     fs::create_dir_all(dir).expect("a folder");
     fs::copy(file(), dir.join(library)).expect("cargo builds the double for these tests");
+    fs::write(dir.join("version"), version).expect("the disk has room");
     symlink(library, dir.join(parser)).expect("a link");
 }
 
@@ -62,7 +67,7 @@ impl Double {
     }
 
     pub fn new(release: usize) -> Self {
-        static ALONE: [Mutex<()>; 3] = [const { Mutex::new(()) }; 3];
+        static ALONE: [Mutex<()>; RELEASES.len()] = [const { Mutex::new(()) }; RELEASES.len()];
         let alone = ALONE[release].lock().unwrap_or_else(PoisonError::into_inner);
         let (name, _, version) = RELEASES[release];
         let dir = FOLDERS.path().join(version);
@@ -105,7 +110,7 @@ impl Double {
     }
 
     pub fn runtime(&self) -> Runtime {
-        Runtime::new(&self.library, Self::driver(), None).expect("a runtime")
+        Runtime::new(&self.library, Self::driver(), &RuntimeOptions::default()).expect("a runtime")
     }
 
     /// The small network and a configuration for batches of 1, 4 and 8.

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use super::super::flags::Severity;
-use super::super::{Builder, Driver, Flavour, Library, Place, Runtime, TrtError};
+use super::super::{Builder, Driver, Flavour, Library, Place, Runtime, RuntimeOptions, TrtError};
 use super::double::{Double, place};
 
 fn load(dir: &std::path::Path) -> Result<Library, TrtError> {
@@ -34,16 +34,37 @@ fn a_folder_without_it_says_what_is_looked_for() {
 }
 
 #[test]
-fn an_unknown_major_version_is_refused_by_name() {
-    let dir = tempfile::tempdir().expect("a folder");
-    place(dir.path(), "libnvinfer.so.12", "libnvonnxparser.so.12");
-    let sentence = load(dir.path()).expect_err("nobody knows 12").to_string();
-    let expected = format!(
-        "{}/libnvinfer.so.12 is TensorRT 12.0.0; TensorRT from 10.1 on, 11 and TensorRT-RTX from 1.3 on, \
-         before 2, can be used",
-        dir.path().display()
-    );
-    assert_eq!(sentence, expected);
+fn an_unknown_release_is_refused_by_name_and_a_newer_one_warned_of() {
+    const KNOWN: &str = "TensorRT from 10.1 on, 11 and TensorRT-RTX from 1.3 on, before 2, can be used";
+    for (library, version, shown) in [
+        ("libnvinfer.so.12", "12.0.0", "12.0.0"),
+        ("libnvinfer.so.8", "8.6.1", "8.6.1"),
+        ("libnvinfer.so.10", "10.0.1", "10.0.1"),
+        ("libnvinfer.so.10", "11.4.0", "11.4.0"),
+        ("libtensorrt_rtx.so.1", "rtx1.2.0", "RTX 1.2.0"),
+        ("libtensorrt_rtx.so.2", "rtx2.0.0", "RTX 2.0.0"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        place(dir.path(), library, "parser", version);
+        let sentence = load(dir.path()).expect_err("nobody compared it").to_string();
+        assert_eq!(sentence, format!("{}/{library} is TensorRT {shown}; {KNOWN}", dir.path().display()));
+    }
+    for (library, version) in [
+        ("libnvinfer.so.10", "10.17.0"),
+        ("libnvinfer.so.11", "11.5.1"),
+        ("libtensorrt_rtx.so.1", "rtx1.8.0"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        place(dir.path(), library, "parser", version);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = said.clone();
+        let listener = move |s, text: &str| hears.lock().expect("no panic").push((s, text.to_owned()));
+        Library::load(&Place::Folder(dir.path().into()), Arc::new(listener))
+            .expect("appended to, by promise");
+        let said = said.lock().expect("no panic");
+        let [(Severity::Warning, warning)] = said.as_slice() else { panic!("{said:?}") };
+        assert!(warning.contains(library) && warning.contains("newer than what was checked"), "{warning}");
+    }
 }
 
 #[test]
@@ -82,7 +103,9 @@ fn a_creation_that_fails_in_any_way_is_a_failure() {
             ("complain=1", "createInferRuntime: Error Code 1: something is not right"),
         ] {
             double.faults(fault);
-            let error = Runtime::new(&double.library, Double::driver(), None).expect_err(fault).to_string();
+            let error = Runtime::new(&double.library, Double::driver(), &RuntimeOptions::default())
+                .expect_err(fault)
+                .to_string();
             assert_eq!(error, format!("TensorRT: starting TensorRT's runtime failed: {said}"));
             double.runtime();
         }
@@ -104,7 +127,7 @@ fn messages_come_with_their_severity_and_a_listener_may_panic() {
         assert_eq!(said, [(Severity::Info, "this is a double of TensorRT, for tests".to_owned())]);
     });
     let dir = tempfile::tempdir().expect("a folder");
-    place(dir.path(), "libnvinfer.so.11", "libnvonnxparser.so.11");
+    place(dir.path(), "libnvinfer.so.11", "libnvonnxparser.so.11", "11.4.0");
     let calls = Arc::new(Mutex::new(0));
     let counts = calls.clone();
     let listener = move |_, _: &str| {
@@ -112,6 +135,6 @@ fn messages_come_with_their_severity_and_a_listener_may_panic() {
         panic!("a listener that panics");
     };
     let library = Library::load(&Place::Folder(dir.path().into()), Arc::new(listener)).expect("it loads");
-    Runtime::new(&library, Double::driver(), None).expect("a panic stays on its side");
+    Runtime::new(&library, Double::driver(), &RuntimeOptions::default()).expect("a panic stays on its side");
     assert_eq!(*calls.lock().expect("the count is over before the panic"), 1);
 }
