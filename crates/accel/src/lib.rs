@@ -2,3 +2,4 @@
 pub mod memory;
 pub mod openvino;
 pub mod preprocess;
+pub mod trt;
