@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod detect;
+pub mod engines;
 pub mod fire;
 pub mod frame;
 pub mod link;

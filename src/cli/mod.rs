@@ -3,6 +3,7 @@
 mod bench;
 mod ctl;
 mod detect;
+mod engine;
 mod gpio;
 mod model;
 mod run;
@@ -51,6 +52,9 @@ enum Command {
     /// Lines, relays and contacts of a board, for commissioning
     #[command(subcommand)]
     Gpio(gpio::Command),
+    /// Build, list and inspect plans for TensorRT
+    #[command(subcommand)]
+    Engine(engine::Command),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Gpio(command) => gpio::run(command),
+        Command::Engine(command) => engine::run(command),
         Command::Model(command) => model::run(command),
     };
     match outcome {

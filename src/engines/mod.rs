@@ -1,0 +1,12 @@
+//! Engines of TensorRT as products: what a plan is built from and for, where plans are kept, and the build itself in a
+//! process of its own.
+//!
+//! Bottom up: [`recipe`] is what is asked for, [`facts`] all that a plan depends on, [`store`] the folder of plans,
+//! [`half`] the model with 16-bit tensors, [`build`] the way from a model to a plan, [`progress`] how far it is.
+
+pub mod build;
+pub mod facts;
+pub mod half;
+pub mod progress;
+pub mod recipe;
+pub mod store;
