@@ -208,7 +208,13 @@ mod tests {
 
     fn passport() -> Passport {
         let rounding = Some(Rounding { values: 9, cut: 0 });
-        Passport { facts: facts(), built: Utc::from_unix_ns(1_000_000_000), seconds: 2.5, layers: 26, rounding }
+        Passport {
+            facts: facts(),
+            built: Utc::from_unix_ns(1_000_000_000),
+            seconds: 2.5,
+            layers: 26,
+            rounding,
+        }
     }
 
     #[test]
