@@ -11,17 +11,19 @@ OLD=1.4.0.76
 
 say() { printf 'trt: %s\n' "$*" >&2; }
 
-# Library and parser of one release; nothing else of the wheel.
+# Library and parser of one release; nothing else of the wheel. The wheels for ARM64 are those of CUDA 13.
 fetch() {
   release=$1
   dir=.cache/trt/$release-$ARCH
   [ -f "$dir/complete" ] && return 0
   say "fetching TensorRT-RTX $release for $ARCH from PyPI (about 90 MB)"
   rm -rf "$dir" && mkdir -p "$dir"
+  case $ARCH in
+    x86_64) wheel=tensorrt-rtx-cu12-libs platform=manylinux_2_28_x86_64 ;;
+    *) wheel=tensorrt-rtx-cu13-libs platform=manylinux_2_35_$ARCH ;;
+  esac
   if ! python3 -m pip download -q --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
-      --platform "manylinux_2_28_$ARCH" -d "$dir" "tensorrt-rtx-cu12-libs==$release" 2> "$dir/log" \
-    && ! python3 -m pip download -q --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
-      --platform "manylinux_2_35_$ARCH" -d "$dir" "tensorrt-rtx-cu12-libs==$release" 2>> "$dir/log"; then
+      --platform "$platform" -d "$dir" "$wheel==$release" 2> "$dir/log"; then
     say "TensorRT-RTX $release could not be fetched: $(tail -1 "$dir/log")"
     return 0
   fi
