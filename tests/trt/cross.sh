@@ -29,4 +29,4 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
 export VIGIA_TEST_CC=aarch64-linux-gnu-gcc
 cargo build --quiet --release --target $TARGET -p vigia-accel
-cargo test --quiet --target $TARGET -p vigia-accel --lib --test trt_rtx "$@"
+cargo test --quiet --no-fail-fast --target $TARGET -p vigia-accel --lib --test trt_rtx "$@"
