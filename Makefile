@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test test-gpio check bench fuzz mutants model setup clean
+.PHONY: run drill sim test test-gpio cross check bench fuzz mutants model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -22,6 +22,7 @@ sim: setup
 # Everything that can be tested on this machine. Its virtual machine is built while the compiler works; where
 # it can't be, tests/lines.rs says so.
 test: setup
+	@tests/trt/fetch.sh
 	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	cargo test --workspace --no-fail-fast
 
@@ -36,6 +37,10 @@ test-gpio: setup
 	@target/debug/vigia-vm smoke
 	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --vigia-kills $(or $(KILLS),200) --cuts $(or $(CUTS),100) \
 	  --fires $(or $(FIRES),20) $(if $(ROWS),--only "$(ROWS)")
+
+# For ARM64, as on a Jetson: the unsafe crate and its TensorRT layer, built and run under qemu.
+cross: setup
+	@tests/trt/cross.sh
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup

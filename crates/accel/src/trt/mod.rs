@@ -1,11 +1,12 @@
 //! TensorRT, found at run time: nothing of it is needed to build, no header and no C++ compiler.
 //!
 //! One program drives TensorRT 10.x (JetPack 6 and 7), 11.x and TensorRT-RTX 1.x through the binary interface
-//! of their C++ classes. Three floors: [`sys`] knows layouts and the call through a slot, [`result`] calls that
-//! can fail, [`safe`] owned types, which are all that is public. [`slots`] and [`flags`] are the data.
+//! of their C++ classes. Three floors: `sys` knows layouts and the call through a slot, `result` calls that
+//! can fail, `safe` owned types, which are all that is public. [`slots`] and [`flags`] are the data.
 //!
 //! What has run where: finding, parsing, building, progress, cancelling, caches and refusals on NVIDIA's real
-//! TensorRT-RTX 1.4 and 1.7 without a GPU (`tests/trt_rtx.rs`); loading plans, contexts and inference, DLA and
+//! TensorRT-RTX 1.4 and 1.7 without a GPU (`tests/trt_rtx.rs`); the loggers of 10.16 and 11.4, and their refusal without
+//! a driver, on NVIDIA's lean runtimes (`tests/trt_lean.rs`); loading plans, contexts and inference, DLA and
 //! calibration on the double of `doubles/nvinfer` only. Nothing of it has run on a GPU yet.
 
 mod error;

@@ -168,6 +168,8 @@ extern "C" fn size(this: &Body<Vec<u8>>) -> usize {
 }
 
 const REFIT: u64 = 1 << 4;
+/// FP16 and INT8, in the releases that have them.
+const PRECISIONS: u64 = 0b11;
 
 extern "C" fn build(this: &mut Body<BuilderData>, network: *mut c_void, config: *mut c_void) -> *mut c_void {
     // SAFETY: both live, says the caller.
@@ -204,6 +206,9 @@ fn plan(network: &NetworkData, config: &ConfigData) -> Result<Plan, String> {
         }
         let fixed = |p: &Port| (p.name.clone(), [p.sizes(), p.sizes(), p.sizes()]);
         profiles.push(graph.inputs.iter().map(fixed).collect::<HashMap<_, _>>());
+    }
+    if network.strong && config.flags & PRECISIONS != 0 {
+        return Err("Error Code 4: API Usage Error (precision flags in a strongly typed network)".into());
     }
     if let Some(calibrator) = config.calibrator {
         let names: Vec<_> =

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 
+use vigia_accel::trt::flags::Typing;
 use vigia_accel::trt::slots::{Layer, Network, Parser, ParserError, Tensor};
 
 use crate::build::BuilderData;
@@ -12,6 +13,7 @@ use crate::{Dims, settings};
 #[derive(Debug, Default)]
 pub struct NetworkData {
     pub graph: Option<Graph>,
+    pub strong: bool,
     inputs: Vec<Part>,
     outputs: Vec<Part>,
     layers: Vec<Part>,
@@ -23,10 +25,11 @@ pub struct LayerData {
     pub operator: String,
 }
 
-pub extern "C" fn create_network(_: &mut Body<BuilderData>, _: u32) -> *mut c_void {
+pub extern "C" fn create_network(_: &mut Body<BuilderData>, flags: u32) -> *mut c_void {
+    let strong = flags & Typing::Strong.bits(tables().era) != 0;
     let methods = methods![tables().network; layers: layers, layer: layer, inputs: inputs, input: input,
         outputs: outputs, output: output];
-    make::<Network, _>(NetworkData::default(), &methods)
+    make::<Network, _>(NetworkData { strong, ..NetworkData::default() }, &methods)
 }
 
 fn count(parts: &[Part]) -> i32 {

@@ -72,7 +72,7 @@ impl Builder {
             );
         }
         let object = self.0.library.explain(|| self.0.object().create_network(typing))?;
-        Ok(Network::new(object, self.clone()))
+        Ok(Network::new(object, self.clone(), typing))
     }
 
     /// How to build; as TensorRT thinks best until something is set.

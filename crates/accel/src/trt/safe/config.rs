@@ -34,11 +34,13 @@ pub struct Config {
     monitor: Option<Box<Monitor>>,
     calibrator: Option<Box<Calibrator>>,
     builder: Builder,
+    /// Whether flags choose precisions.
+    weak: bool,
 }
 
 impl Config {
     pub(super) fn new(object: Object<slots::Config>, builder: Builder) -> Self {
-        Self { object, cache: None, monitor: None, calibrator: None, builder }
+        Self { object, cache: None, monitor: None, calibrator: None, builder, weak: false }
     }
 
     pub(super) fn object(&self) -> &Object<slots::Config> {
@@ -51,6 +53,10 @@ impl Config {
 
     pub(super) fn cancelled(&self) -> bool {
         self.monitor.as_ref().is_some_and(|m| m.cancelled())
+    }
+
+    pub(super) fn weak(&self) -> bool {
+        self.weak
     }
 
     fn explain<T>(&self, call: impl FnOnce() -> Result<T, TrtError>) -> Result<T, TrtError> {
@@ -66,6 +72,7 @@ impl Config {
         };
         let era = self.builder.0.library.era();
         let number = flag.number(era).ok_or_else(|| self.builder.gone(flag.name(), instead))?;
+        self.weak |= matches!(flag, Flag::Fp16 | Flag::Int8);
         self.object.set_flag(flag, number)
     }
 

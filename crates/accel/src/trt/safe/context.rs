@@ -12,11 +12,14 @@ use super::Engine;
 pub struct Context {
     object: Object<slots::Context>,
     engine: Engine,
+    /// Bytes of scratch memory that are to be lent, and that are.
+    needs: u64,
+    lent: u64,
 }
 
 impl Context {
-    pub(super) fn new(object: Object<slots::Context>, engine: Engine) -> Self {
-        Self { object, engine }
+    pub(super) fn new(object: Object<slots::Context>, engine: Engine, needs: u64) -> Self {
+        Self { object, engine, needs, lent: 0 }
     }
 
     #[must_use]
@@ -79,10 +82,15 @@ impl Context {
     /// [`Scratch::Lent`](super::super::flags::Scratch::Lent).
     ///
     /// # Errors
-    /// None that a caller could mend.
+    /// [`TrtError::Call`] for less than that.
     pub fn lend(&mut self, at: DevicePtr, bytes: u64) -> Result<(), TrtError> {
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.object.set_device_memory(at, bytes)
+        if bytes < self.needs {
+            let said = format!("{} bytes are needed, {bytes} are offered", self.needs);
+            return Err(TrtError::Call { doing: "lending scratch memory", said });
+        }
+        self.object.set_device_memory(at, i64::try_from(bytes).unwrap_or(i64::MAX))?;
+        self.lent = bytes;
+        Ok(())
     }
 
     /// An event that is recorded as soon as the inputs have been read.
@@ -115,6 +123,11 @@ impl Context {
     /// # Errors
     /// [`TrtError::Call`]; the context may be used again, or be made anew if it goes on.
     pub fn enqueue(&mut self, stream: Stream) -> Result<(), TrtError> {
+        // It would write to nowhere, and the device would be lost to the whole process.
+        if self.lent < self.needs {
+            let said = format!("{} bytes of scratch memory were to be lent before", self.needs);
+            return Err(TrtError::Call { doing: "starting the inference", said });
+        }
         self.engine.library().explain(|| self.object.enqueue(stream))
     }
 }

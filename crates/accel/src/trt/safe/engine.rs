@@ -200,7 +200,10 @@ impl Engine {
     /// # Errors
     /// [`TrtError::Call`], out of memory for one.
     pub fn context(&self, scratch: Scratch) -> Result<Context, TrtError> {
-        self.library().explain(|| Ok(Context::new(self.0.object.create_context(scratch)?, self.clone())))
+        self.library().explain(|| {
+            let needs = if scratch == Scratch::Lent { self.device_memory()? } else { 0 };
+            Ok(Context::new(self.0.object.create_context(scratch)?, self.clone(), needs))
+        })
     }
 
     pub(super) fn library(&self) -> &Library {

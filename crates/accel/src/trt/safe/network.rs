@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::error::TrtError;
-use super::super::flags::DataType;
+use super::super::flags::{DataType, Typing};
 use super::super::result::{Handle, Object, c_name};
 use super::super::slots::{self, Parser, Tensor};
 use super::{Builder, Config, Plan};
@@ -20,11 +20,12 @@ pub struct Network {
     parsers: Vec<Object<Parser>>,
     object: Object<slots::Network>,
     builder: Builder,
+    typing: Typing,
 }
 
 impl Network {
-    pub(super) fn new(object: Object<slots::Network>, builder: Builder) -> Self {
-        Self { parsers: Vec::new(), object, builder }
+    pub(super) fn new(object: Object<slots::Network>, builder: Builder, typing: Typing) -> Self {
+        Self { parsers: Vec::new(), object, builder, typing }
     }
 
     /// Reads an ONNX model from memory. `file` is where it came from, if weights lie in files beside it.
@@ -95,8 +96,10 @@ impl Network {
     pub fn build(&mut self, config: &mut Config) -> Result<Plan, TrtError> {
         let builder = &self.builder.0;
         if !Arc::ptr_eq(builder, config.builder()) {
-            let said = "the configuration is another builder's".to_owned();
-            return Err(TrtError::Call { doing: "building the engine", said });
+            return refused("the configuration is another builder's");
+        }
+        if self.typing == Typing::Strong && config.weak() {
+            return refused("a strongly typed network has the model's precisions, not those of flags");
         }
         let built = builder.library.explain(|| builder.object().build(&self.object, config.object()));
         match built {
@@ -105,6 +108,10 @@ impl Network {
             Err(error) => Err(error),
         }
     }
+}
+
+fn refused<T>(said: &str) -> Result<T, TrtError> {
+    Err(TrtError::Call { doing: "building the engine", said: said.into() })
 }
 
 fn port(tensor: &Handle<Tensor>) -> Result<Port, TrtError> {

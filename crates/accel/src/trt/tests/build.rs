@@ -19,7 +19,7 @@ fn a_plan_is_built_with_everything_set() {
         config.describe(Verbosity::Detailed).expect("words");
         config.hardware(Hardware::AmpereAndLater).expect("a range");
         config.limit_streams(1).expect("a limit");
-        for flag in Flag::ALL.into_iter().filter(|f| f.number(double.library.era()).is_some()) {
+        for flag in Flag::ALL.into_iter().filter(|f| ![Flag::Fp16, Flag::Int8].contains(f)) {
             config.set(flag).expect("there");
         }
         let plan = network.build(&mut config).expect("a plan").to_vec();
@@ -110,6 +110,13 @@ fn weak_types_and_precision_flags_are_those_of_10() {
         if ten {
             weak.expect("10 has them");
             config.set(Flag::Fp16).expect("10 has it");
+            let (mut network, mut config) = double.typed(Kind::Float, Typing::Weak);
+            config.set(Flag::Fp16).expect("10 has it");
+            network.build(&mut config).expect("a plan");
+            let (mut network, mut config) = double.small(Kind::Float);
+            config.set(Flag::Fp16).expect("10 has it");
+            let error = network.build(&mut config).expect_err("one or the other").to_string();
+            assert!(error.contains("a strongly typed network has the model's precisions"), "{error}");
             return;
         }
         let version = double.library.version();
@@ -159,18 +166,19 @@ impl Batches for Source {
 fn calibration_takes_batches_or_what_was_found() {
     Double::each(|double| {
         let taken = Arc::new(Mutex::new(Taken::default()));
-        let (mut network, mut config) = double.small(Kind::Float);
-        let source = Source(taken.clone(), None);
-        let set = config.calibrate(Box::new(source), &profile());
+        let source = Box::new(Source(taken.clone(), None));
         if double.library.era() != Era::Ten {
+            let (_, mut config) = double.small(Kind::Float);
+            let set = config.calibrate(source, &profile());
             assert!(matches!(set, Err(TrtError::Gone { what: "kINT8", .. })), "{set:?}");
             return;
         }
-        set.expect("10 calibrates");
+        let (mut network, mut config) = double.typed(Kind::Float, Typing::Weak);
+        config.calibrate(source, &profile()).expect("10 calibrates");
         network.build(&mut config).expect("a plan");
         let found = std::mem::take(&mut *taken.lock().expect("no panic"));
         assert_eq!((found.batches, found.found.as_slice()), (4, &b"3 batches of 4"[..]));
-        let (mut network, mut config) = double.small(Kind::Float);
+        let (mut network, mut config) = double.typed(Kind::Float, Typing::Weak);
         config
             .calibrate(Box::new(Source(taken.clone(), Some(found.found))), &profile())
             .expect("10 calibrates");

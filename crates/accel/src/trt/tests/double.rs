@@ -115,8 +115,12 @@ impl Double {
 
     /// The small network and a configuration for batches of 1, 4 and 8.
     pub fn small(&self, kind: Kind) -> (Network, Config) {
+        self.typed(kind, Typing::Strong)
+    }
+
+    pub fn typed(&self, kind: Kind, typing: Typing) -> (Network, Config) {
         let builder = self.builder();
-        let mut network = builder.network(Typing::Strong).expect("a network");
+        let mut network = builder.network(typing).expect("a network");
         network.read_onnx(&nets::bytes(kind), None).expect("the network is read");
         let mut config = builder.config().expect("a configuration");
         config.add(&profile()).expect("a profile");

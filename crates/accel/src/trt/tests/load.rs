@@ -1,6 +1,7 @@
 //! Finding the library: what is taken, what is refused, in which words.
 
 use std::fs;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use super::super::flags::Severity;
@@ -31,6 +32,31 @@ fn a_folder_without_it_says_what_is_looked_for() {
         dir.path().display()
     );
     assert_eq!(sentence, expected);
+}
+
+/// By name, as an installed one is found: the linker reads its path when a process starts, so it needs one of its own.
+#[test]
+fn an_installed_one_is_found_by_its_name() {
+    const CHILD: &str = "VIGIA_TEST_OF_LINKER";
+    if std::env::var_os(CHILD).is_some() {
+        let library = Library::load(&Place::System, Arc::new(|_, _: &str| {})).expect("it is in the path");
+        assert_eq!((library.version().to_string().as_str(), library.file()), ("11.4.0", "libnvinfer.so.11"));
+        assert!(library.parser_version().expect("beside it") > 0);
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    place(dir.path(), "libnvinfer.so.11", "libnvonnxparser.so.11", "11.4.0");
+    let tests = std::env::current_exe().expect("a program has a file");
+    if std::env::var_os("VIGIA_TEST_CC").is_some() {
+        return eprintln!("SKIPPED: under qemu tests can't start themselves");
+    }
+    let child = Command::new(tests)
+        .args(["--exact", "trt::tests::load::an_installed_one_is_found_by_its_name"])
+        .env(CHILD, "1")
+        .env("LD_LIBRARY_PATH", dir.path())
+        .output()
+        .expect("it starts");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
 #[test]

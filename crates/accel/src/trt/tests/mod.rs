@@ -6,6 +6,7 @@ mod nets;
 mod build;
 mod double;
 mod load;
+mod models;
 mod run;
 mod slots;
 mod stream;

@@ -213,11 +213,17 @@ fn memory_is_the_librarys_or_lent() {
         let mut context = engine.context(Scratch::Lent).expect("a context");
         memory.bind(&mut context);
         context.set_shape("images", &shape(1)).expect("within the profile");
-        assert!(context.enqueue(STREAM).expect_err("nothing lent").to_string().contains("too small"));
         let bytes = engine.device_memory().expect("bytes");
+        let error = context.enqueue(STREAM).expect_err("nothing lent").to_string();
+        assert!(
+            error.ends_with(&format!("failed: {bytes} bytes of scratch memory were to be lent before")),
+            "{error}"
+        );
         let scratch = vec![0_u8; usize::try_from(bytes).expect("small")];
         // SAFETY: the vector outlives the inference.
         let at = unsafe { DevicePtr::from_raw(scratch.as_ptr().expose_provenance() as u64) };
+        let error = context.lend(at, bytes - 1).expect_err("too little").to_string();
+        assert!(error.ends_with(&format!("{bytes} bytes are needed, {} are offered", bytes - 1)), "{error}");
         context.lend(at, bytes).expect("lent");
         context.limit_persistent_cache(0).expect("a limit");
         context.use_streams(&[]).expect("none");

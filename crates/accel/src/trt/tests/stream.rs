@@ -48,7 +48,9 @@ impl Tiny {
     fn new(dir: &Path) -> Option<Self> {
         let (source, library) = (dir.join("tiny.c"), dir.join("libcuda.so.1"));
         fs::write(&source, TINY).expect("the disk has room");
-        let compiled = Command::new("cc")
+        // Where the tests are built for another machine, so is this.
+        let compiler = std::env::var("VIGIA_TEST_CC").unwrap_or_else(|_| "cc".into());
+        let compiled = Command::new(compiler)
             .args(["-shared", "-fPIC", "-O1", "-Wl,-soname,libcuda.so.1", "-o"])
             .arg(&library)
             .arg(&source)

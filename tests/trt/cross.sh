@@ -1,0 +1,32 @@
+#!/bin/sh
+# vigia-accel built for ARM64, as on a Jetson, and its TensorRT layer run under qemu: against NVIDIA's own ARM64
+# library, and against the double. Installs what that needs on Debian or Ubuntu; arguments go to the tests.
+set -eu
+cd "$(dirname "$0")/../.."
+
+TARGET=aarch64-unknown-linux-gnu
+PACKAGES="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
+
+root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing=""
+for p in $PACKAGES; do
+  dpkg-query -W -f '${Status}' "$p" 2> /dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+  root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive root apt-get install -y -qq --no-install-recommends $missing > .cache/cross.log 2>&1 || {
+    tail -5 .cache/cross.log >&2
+    exit 1
+  }
+fi
+if command -v rustup > /dev/null; then rustup -q target add $TARGET 2> /dev/null || rustup target add $TARGET; fi
+ARCH=aarch64 tests/trt/fetch.sh
+
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
+export VIGIA_TEST_CC=aarch64-linux-gnu-gcc
+cargo build --quiet --release --target $TARGET -p vigia-accel
+cargo test --quiet --no-fail-fast --target $TARGET -p vigia-accel --lib --test trt_rtx "$@"
