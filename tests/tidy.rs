@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
@@ -55,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("notify", &[]),
     ("camera", &["clock", "frame", "liveness::Pulse"]),
     ("detect", &["clock", "frame", "camera::latest", "liveness::Pulse"]),
+    ("engines", &["detect::manifest"]),
     ("mqtt", &["liveness::Pulse"]),
     ("config", &[]),
     ("control", &[]),
@@ -158,6 +159,9 @@ fn every_file_that_people_edit_loads() {
     }
     for path in files("models", &["yaml"]) {
         vigia::detect::manifest::Manifest::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    }
+    for path in files("engines", &["yaml"]) {
+        vigia::engines::recipe::Recipe::load(&path).unwrap_or_else(|e| panic!("{e}"));
     }
 }
 

@@ -119,7 +119,7 @@ pub enum ManifestError {
     Io { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{} is larger than {max} bytes", .path.display())]
     TooLarge { path: PathBuf, max: u64 },
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {}", .path.display(), .source.without_snippet())]
     Yaml { path: PathBuf, source: Box<serde_saphyr::Error> },
     #[error("{}: {what}", .path.display())]
     Invalid { path: PathBuf, what: String },

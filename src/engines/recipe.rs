@@ -80,7 +80,7 @@ impl Recipe {
         }
         let text = std::fs::read_to_string(path).map_err(io)?;
         let recipe: Self = serde_saphyr::from_str(&text)
-            .map_err(|e| RecipeError::Yaml { path: path.into(), what: e.to_string() })?;
+            .map_err(|e| RecipeError::Yaml { path: path.into(), what: e.without_snippet().to_string() })?;
         recipe.checked().map_err(|e| RecipeError::Yaml { path: path.into(), what: e.to_string() })
     }
 
