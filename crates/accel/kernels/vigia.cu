@@ -36,6 +36,7 @@ struct alignas(16) FrameDesc {
     float share[3][3];
     float black[3];
     float floor;  // least confidence, for the head
+    u32 reserved;
 };
 static_assert(sizeof(FrameDesc) == 128, "layout.rs");
 

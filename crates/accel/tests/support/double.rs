@@ -1,0 +1,43 @@
+//! Tests on the double of libcuda, each in a process of its own: the loader finds it by the environment, and
+//! faults are asked for there.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs};
+
+const CHILD: &str = "VIGIA_CUDA_CHILD";
+
+/// A folder with the double under the names of the driver.
+pub fn folder() -> PathBuf {
+    let exe = env::current_exe().expect("a test knows itself");
+    let deps = exe.parent().expect("it lies in deps");
+    let library = deps.join("libvigia_cuda_double.so");
+    assert!(library.exists(), "{} is missing; cargo builds it for tests", library.display());
+    let folder = deps.join("cuda-double");
+    fs::create_dir_all(&folder).expect("target can be written");
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        let link = folder.join(name);
+        if fs::read_link(&link).ok().as_ref() != Some(&library) {
+            // Another test may be quicker; what it made is the same.
+            let _ = fs::remove_file(&link);
+            let _ = std::os::unix::fs::symlink(&library, &link);
+        }
+    }
+    folder
+}
+
+/// Runs `body`, which is all of the calling test, in a process whose driver is the double.
+pub fn on_double(variables: &[(&str, &str)], body: impl FnOnce()) {
+    if env::var_os(CHILD).is_some() {
+        return body();
+    }
+    let thread = std::thread::current();
+    let test = thread.name().expect("the harness names threads by their test");
+    let mut child = Command::new(env::current_exe().expect("a test knows itself"));
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+    child.env("LD_LIBRARY_PATH", folder()).env(CHILD, "1").envs(variables.iter().copied());
+    let done = child.output().expect("it can be started again");
+    let text = String::from_utf8_lossy(&done.stdout);
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && text.contains("1 passed"), "{variables:?}: {text}\n{errors}");
+}
