@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
+use cudarc::driver::sys;
+
 use super::memory::DeviceBuffer;
+use super::stream::Stream;
 use super::texture::TextureImage;
 use crate::preprocess::{Image, Matrix, PixelFormat, Range, SIDE_PX_MAX};
 
@@ -174,6 +177,12 @@ impl DeviceLayout {
 pub(crate) enum Keep {
     Buffer(Arc<DeviceBuffer<u8>>),
     Texture(Arc<TextureImage>),
+    /// A buffer of a decoder's pool.
+    #[cfg(feature = "surface")]
+    Gst(gst::Buffer),
+    /// The same, and what was made for its surface.
+    #[cfg(feature = "surface")]
+    Nvmm(gst::Buffer, Arc<super::nvmm::Registered>),
 }
 
 /// A frame on the device, which stays there while this, or a clone of it, lives.
@@ -184,7 +193,27 @@ pub struct DeviceImage {
     planes: [u64; 3],
     texture: bool,
     keep: Keep,
+    /// What writes it.
+    after: Option<Writer>,
 }
+
+/// A stream that may still write a frame.
+#[derive(Clone, Debug)]
+pub(crate) enum Writer {
+    Ours(Arc<Stream>),
+    /// Of GStreamer's; lives as long as the frame's memory.
+    #[cfg(feature = "surface")]
+    Theirs(RawStream),
+}
+
+/// A stream of somebody else's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawStream(pub sys::CUstream);
+
+// SAFETY: a stream handle may be used from any thread; the driver locks.
+unsafe impl Send for RawStream {}
+// SAFETY: as above.
+unsafe impl Sync for RawStream {}
 
 impl DeviceImage {
     /// A frame in a buffer of ours.
@@ -203,14 +232,43 @@ impl DeviceImage {
         let planes = std::array::from_fn(|plane| {
             if plane < layout.format.planes() { address + layout.offsets[plane] as u64 } else { 0 }
         });
-        DeviceImage { layout, planes, texture: false, keep }
+        DeviceImage { layout, planes, texture: false, keep, after: None }
+    }
+
+    /// For planes that lie apart from each other.
+    ///
+    /// # Safety
+    /// The rows of the two planes of `layout`, which has two, are at these addresses while `keep` lives.
+    #[cfg(feature = "surface")]
+    pub(crate) unsafe fn from_planes(layout: DeviceLayout, planes: [u64; 2], keep: Keep) -> Self {
+        let planes = [planes[0], planes[1], 0];
+        DeviceImage { layout, planes, texture: false, keep, after: None }
     }
 
     /// # Safety
     /// The planes are texture objects over arrays of the layout's size that read single texels as integers, while `keep`
     /// lives. The layout is that of NV12 or P010.
     pub(crate) unsafe fn from_textures(layout: DeviceLayout, objects: [u64; 2], keep: Keep) -> Self {
-        DeviceImage { layout, planes: [objects[0], objects[1], 0], texture: true, keep }
+        DeviceImage { layout, planes: [objects[0], objects[1], 0], texture: true, keep, after: None }
+    }
+
+    /// The same, but `stream` may not have written it yet: what reads it waits on the device, nobody on the host.
+    #[must_use]
+    pub fn after(self, stream: &Arc<Stream>) -> Self {
+        DeviceImage { after: Some(Writer::Ours(stream.clone())), ..self }
+    }
+
+    #[cfg(feature = "surface")]
+    pub(crate) fn after_theirs(self, stream: RawStream) -> Self {
+        DeviceImage { after: Some(Writer::Theirs(stream)), ..self }
+    }
+
+    pub(super) fn writer(&self) -> Option<RawStream> {
+        match self.after.as_ref()? {
+            Writer::Ours(stream) => Some(RawStream(stream.raw())),
+            #[cfg(feature = "surface")]
+            Writer::Theirs(stream) => Some(*stream),
+        }
     }
 
     #[must_use]

@@ -24,10 +24,16 @@
 
 mod error;
 mod gpu;
+#[cfg(feature = "surface")]
+pub mod gst_memory;
 mod image;
 mod kernels;
 mod layout;
+pub mod measure;
 mod memory;
+pub mod nvbuf;
+#[cfg(feature = "surface")]
+pub mod nvmm;
 mod slot;
 mod stream;
 mod texture;

@@ -171,6 +171,8 @@ pub struct Slot<E> {
     memory: Memory,
     stream: Stream,
     done: Event,
+    /// Between a frame's writer and us.
+    fence: Event,
     uploads: Vec<Upload>,
     keeps: Vec<Keep>,
     places: Vec<Letterbox>,
@@ -293,6 +295,7 @@ impl<E: Enqueue> Slot<E> {
             memory,
             stream: Stream::new(gpu, Priority::High)?,
             done: Event::new(gpu, wait)?,
+            fence: Event::new(gpu, Wait::Spinning)?,
             uploads: (0..max).map(|_| Upload::default()).collect(),
             keeps: Vec::with_capacity(max),
             places: Vec::with_capacity(max),
@@ -387,6 +390,9 @@ impl<E: Enqueue> Slot<E> {
                     &uploaded
                 }
             };
+            if let Some(writer) = image.writer() {
+                self.fence.between(writer, &self.stream)?;
+            }
             let (desc, place) = FrameDesc::new(image, &self.memory.spec.tensor, frame.floor);
             self.memory.frames.host.values_mut()[at] = desc;
             self.places.push(place);

@@ -7,6 +7,7 @@ use cudarc::driver::{result, sys};
 
 use super::error::{CudaError, While};
 use super::gpu::Gpu;
+use super::image::RawStream;
 
 /// Who goes first where streams compete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +184,17 @@ impl Event {
         self.gpu.bind()?;
         // SAFETY: both handles live as long as their owners.
         unsafe { result::event::record(self.raw, stream.raw()) }.while_("recording an event")
+    }
+
+    /// Makes `reader` wait for what `writer` has to do so far. The event may be used again at once.
+    pub(super) fn between(&self, writer: RawStream, reader: &Stream) -> Result<(), CudaError> {
+        use sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+        // SAFETY: the frame whose writer it is keeps that stream, and the others live as long as their owners.
+        unsafe {
+            result::event::record(self.raw, writer.0).while_("recording the writer of a frame")?;
+            result::stream::wait_event(reader.raw(), self.raw, CU_EVENT_WAIT_DEFAULT)
+        }
+        .while_("waiting for the writer of a frame")
     }
 
     /// Waits until the stream has come by.

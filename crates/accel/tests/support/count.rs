@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 
 /// A function that only the double has.
-fn symbol(name: &CStr) -> *mut libc::c_void {
+pub fn symbol(name: &CStr) -> *mut libc::c_void {
     // SAFETY: the library is loaded already, by cudarc, and stays; the names are C strings.
     let found = unsafe {
         let library = libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);

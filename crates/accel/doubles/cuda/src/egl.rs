@@ -1,4 +1,5 @@
-//! Pictures of EGL. There is no EGL here: an image is what a test says it is.
+//! Jetson's way to a decoder's surface: `libnvbufsurface` maps it for EGL, CUDA registers the image. There is no EGL
+//! here: an image is what a test says it is, and a surface has the one that the test wrote into its parameters.
 
 use std::ffi::c_void;
 
@@ -68,4 +69,29 @@ unsafe extern "C" fn cuGraphicsUnregisterResource(_resource: *mut c_void) -> Cod
         count::less("live:registered", 1);
         Ok(())
     })
+}
+
+/// In the parameters of a surface, which a surface points to.
+const PARAMS: usize = 24;
+const IMAGE: usize = 312;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn NvBufSurfaceMapEglImage(surface: *const u8, _index: i32) -> i32 {
+    count::add("NvBufSurfaceMapEglImage", 1);
+    // SAFETY: the caller gives a surface, whose parameters hold an image or null.
+    let image = unsafe {
+        let params = surface.add(PARAMS).cast::<*const u8>().read();
+        params.add(IMAGE).cast::<*const c_void>().read()
+    };
+    if image.is_null() {
+        return -1;
+    }
+    count::add("live:egl", 1);
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn NvBufSurfaceUnMapEglImage(_surface: *const u8, _index: i32) -> i32 {
+    count::less("live:egl", 1);
+    0
 }

@@ -40,6 +40,7 @@ mod code {
     pub const NO_DEVICE: u32 = 100;
     pub const INVALID_DEVICE: u32 = 101;
     pub const INVALID_IMAGE: u32 = 200;
+    pub const INVALID_CONTEXT: u32 = 201;
     pub const UNSUPPORTED_PTX_VERSION: u32 = 222;
     pub const INVALID_HANDLE: u32 = 400;
     pub const NOT_FOUND: u32 = 500;
@@ -47,6 +48,7 @@ mod code {
     pub const ILLEGAL_ADDRESS: u32 = 700;
     pub const LAUNCH_OUT_OF_RESOURCES: u32 = 701;
     pub const NOT_PERMITTED: u32 = 800;
+    pub const NOT_SUPPORTED: u32 = 801;
     pub const CAPTURE_UNSUPPORTED: u32 = 900;
     pub const CAPTURE_INVALIDATED: u32 = 901;
     pub const ILLEGAL_STATE: u32 = 401;

@@ -1,6 +1,6 @@
 //! `cuInit`, devices and the primary context.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int};
 
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
@@ -12,7 +12,8 @@ use crate::{Code, capture, code, count, driver};
 const CONTEXT: usize = 0xc0;
 
 thread_local! {
-    static CURRENT: Cell<usize> = const { Cell::new(0) };
+    /// The current context is the last.
+    static STACK: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 #[unsafe(no_mangle)]
@@ -92,6 +93,7 @@ exports! {
             (Attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED, i32::from(d.integrated)),
             (Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, 0),
             (Attribute::CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, 1),
+            (Attribute::CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT, 512),
         ];
         let found = known.iter().find(|(a, _)| *a as u32 == attribute);
         give(value, found.ok_or(code::INVALID_VALUE)?.1);
@@ -112,22 +114,31 @@ exports! {
     }
 
     fn cuCtxGetCurrent(context: *mut usize) |_| {
-        give(context, CURRENT.get());
+        give(context, STACK.with_borrow(|s| s.last().copied().unwrap_or(0)));
         Ok(())
     }
 
     fn cuCtxSetCurrent(context: usize) |_| {
-        CURRENT.set(context);
+        STACK.with_borrow_mut(|s| {
+            s.pop();
+            s.push(context);
+        });
         Ok(())
     }
 
     fn cuCtxPushCurrent_v2(context: usize) |_| {
-        CURRENT.set(context);
+        if context != CONTEXT {
+            return Err(code::INVALID_CONTEXT);
+        }
+        STACK.with_borrow_mut(|s| s.push(context));
         Ok(())
     }
 
     fn cuCtxPopCurrent_v2(context: *mut usize) |_| {
-        give(context, CURRENT.replace(0));
+        let popped = STACK.with_borrow_mut(Vec::pop).ok_or(code::INVALID_CONTEXT)?;
+        if !context.is_null() {
+            give(context, popped);
+        }
         Ok(())
     }
 

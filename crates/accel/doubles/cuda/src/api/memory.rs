@@ -47,6 +47,19 @@ exports! {
         Ok(())
     }
 
+    fn cuMemAllocPitch_v2(address: *mut u64, pitch: *mut usize, width: usize, height: usize, _element: u32) |driver| {
+        const PITCH_ALIGN: usize = 512;
+        let row = width.next_multiple_of(PITCH_ALIGN);
+        give(address, device(allocate(driver, row * height, Kind::Device)?));
+        give(pitch, row);
+        Ok(())
+    }
+
+    fn cuMemAllocHost_v2(at: *mut *mut c_void, bytes: usize) |driver| {
+        give(at, allocate(driver, bytes, Kind::Pinned)? as *mut c_void);
+        Ok(())
+    }
+
     fn cuMemFree_v2(address: u64) |driver| {
         capture::refuse()?;
         // It waits for whatever may use the memory.

@@ -6,6 +6,7 @@ mod launch;
 mod memory;
 mod stream;
 mod texture;
+mod unused;
 
 /// Writes an out parameter.
 pub(crate) fn give<T>(to: *mut T, value: T) {
