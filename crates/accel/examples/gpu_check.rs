@@ -21,8 +21,14 @@ type Answer<T = ()> = Result<T, Box<dyn Error>>;
 const STEP: f32 = 1.0;
 const FRAMES: usize = 10_000;
 
+#[allow(dead_code, reason = "the test calls `run`")]
 fn main() -> Answer {
-    let mut args = std::env::args().skip(1);
+    let report = run(std::env::args().skip(1))?;
+    if report.failures == 0 { Ok(()) } else { Err(format!("{} checks failed", report.failures).into()) }
+}
+
+/// All of it; what was found is printed and returned.
+pub fn run(mut args: impl Iterator<Item = String>) -> Answer<Report> {
     let (mut insist, mut frames, mut json) = (false, FRAMES, None);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -32,23 +38,20 @@ fn main() -> Answer {
             other => return Err(format!("{other}: expected --insist, --frames N or --json FILE").into()),
         }
     }
+    let mut report = Report::default();
     let gpu = match Gpu::open(0) {
         Ok(gpu) => gpu,
         Err(e) if insist => return Err(e.into()),
         Err(e) => {
-            println!("skipped: {e}");
-            return Ok(());
+            report.say(&format!("skipped: {e}"));
+            return Ok(report);
         }
     };
     let p = gpu.properties();
-    println!("{}, compute capability {}.{}", p.name, p.capability.0, p.capability.1);
-    println!(
-        "{} multiprocessors, driver for CUDA {}.{}",
-        p.multiprocessors,
-        p.driver / 1000,
-        p.driver % 1000 / 10
-    );
-    let mut report = Report::default();
+    let (major, minor) = p.capability;
+    let cuda = format!("CUDA {}.{}", p.driver / 1000, p.driver % 1000 / 10);
+    let multiprocessors = p.multiprocessors;
+    report.say(&format!("{}: {major}.{minor}, {multiprocessors} multiprocessors, driver for {cuda}", p.name));
     report.text("device", &p.name);
     report.number("driver", f64::from(p.driver));
     kernels(&gpu, &mut report)?;
@@ -57,23 +60,30 @@ fn main() -> Answer {
     if is_real(&gpu) {
         figures(&gpu, &mut report)?;
     } else {
-        println!("no figures: this is the double of the tests");
+        report.say("no figures: this is the double of the tests");
     }
     match json {
         Some(path) => std::fs::write(path, report.json())?,
-        None => println!("{}", report.json()),
+        None => report.say(&report.json()),
     }
-    if report.failures == 0 { Ok(()) } else { Err(format!("{} checks failed", report.failures).into()) }
+    Ok(report)
 }
 
 /// What is printed, and written as JSON.
-#[derive(Default)]
-struct Report {
+#[derive(Debug, Default)]
+pub struct Report {
+    pub said: String,
     fields: Vec<String>,
-    failures: usize,
+    pub failures: usize,
 }
 
 impl Report {
+    fn say(&mut self, line: &str) {
+        println!("{line}");
+        self.said.push_str(line);
+        self.said.push('\n');
+    }
+
     fn text(&mut self, name: &str, value: &str) {
         self.fields.push(format!("\"{name}\": \"{}\"", value.escape_default()));
     }
@@ -83,7 +93,7 @@ impl Report {
     }
 
     fn check(&mut self, name: &str, fine: bool, found: &str) {
-        println!("{}  {name}: {found}", if fine { "ok    " } else { "FAILED" });
+        self.say(&format!("{}  {name}: {found}", if fine { "ok    " } else { "FAILED" }));
         self.fields.push(format!("\"{name}\": {fine}"));
         self.failures += usize::from(!fine);
     }
@@ -301,10 +311,10 @@ fn leaks(gpu: &Arc<Gpu>, frames: usize, report: &mut Report) -> Answer {
 fn figures(gpu: &Arc<Gpu>, report: &mut Report) -> Answer {
     const IMAGES: usize = 32;
     let copy = copy_bandwidth(gpu, 256 << 20)?;
-    println!("copy within the device: {:.0} GB/s read and written", copy / 1e9);
+    report.say(&format!("copy within the device: {:.0} GB/s read and written", copy / 1e9));
     report.number("copy_gb_s", copy / 1e9);
-    println!("pre-processing 1920x1080 NV12 to 640x640:");
-    println!("tensor  memory   batch   ms/batch  us/frame   GB/s   of copy");
+    report.say("pre-processing 1920x1080 NV12 to 640x640:");
+    report.say("tensor  memory   batch   ms/batch  us/frame   GB/s   of copy");
     let spec = TensorSpec { scale: [1.0 / 255.0; 3], ..tensor(640, 640, Align::Centre) };
     let picture = Picture::new(DeviceFormat::Nv12, (1920, 1080), Matrix::Bt709, Range::Limited, 256);
     let rows = (0..IMAGES).map(|_| picture.upload(gpu)).collect::<Result<Vec<_>, _>>()?;

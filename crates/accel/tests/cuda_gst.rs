@@ -27,6 +27,9 @@ fn pool(cuda: &GstCuda, info: &VideoInfo) -> gst::BufferPool {
     // SAFETY: the library is loaded, and this is the signature of gstcudabufferpool.h; the pool is ours.
     let pool: gst::BufferPool = unsafe {
         let library = libc::dlopen(c"libgstcuda-1.0.so.0".as_ptr(), libc::RTLD_NOW);
+        // The plugin with the decoders does this when it is loaded.
+        let init = libc::dlsym(library, c"gst_cuda_memory_init_once".as_ptr());
+        std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(init)();
         let new = libc::dlsym(library, c"gst_cuda_buffer_pool_new".as_ptr());
         let new: unsafe extern "C" fn(*mut c_void) -> *mut gst::ffi::GstBufferPool = std::mem::transmute(new);
         gst::glib::translate::from_glib_full(new(context.as_ptr().cast()))
@@ -80,7 +83,7 @@ fn frames_of_cuda_memory_are_read_where_they_are() {
             write(&mut buffer, &info, &picture);
             let image = cuda.image(&buffer, &info).expect("it is CUDA memory");
             drop(buffer);
-            // Two bytes of pitch for each of its 512: the real one, not that of the caps.
+            // The pitch is the real one, not that of the caps.
             assert_ne!(image.layout().pitches[0], picture.layout.pitches[0]);
             let spec = plain(160, 160, Align::Centre);
             let given = tensors(&gpu, spec, &[image]).expect("it runs");

@@ -197,7 +197,7 @@ fn surfaces_of_cuda_memory_need_no_egl() {
         gst::init().expect("GStreamer is there");
         let gpu = Gpu::open(0).expect("the double is there");
         let mut nvmm = Nvmm::new(&gpu);
-        let mut pool = Pool::new(2, false);
+        let pool = Pool::new(2, false);
         let picture = picture();
         let mut bytes = Vec::new();
         for plane in 0..2 {
@@ -222,7 +222,7 @@ fn what_is_no_surface_is_refused() {
         let mut nvmm = Nvmm::new(&gpu);
         let mut refused = |pool: &Pool| nvmm.image(&pool.buffer()).expect_err("it is none").to_string();
         assert_eq!(refused(&Pool::new(4, true)), "EGL does not map the surface");
-        let mut system = Pool::new(6, false);
+        let system = Pool::new(6, false);
         system.params[5] = 0x1000;
         assert_eq!(refused(&system), "the frame is in system memory, not on the device");
         let mut small = Pool::new(4, true);

@@ -44,7 +44,7 @@ fn the_fields_are_where_the_library_has_them() {
             let path = CString::new(format!("{}/{name}", folder.trim())).expect("no NUL");
             // SAFETY: libraries of NVIDIA's, whose initialisers need nothing of us.
             let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_GLOBAL) };
-            assert!(!library.is_null(), "{name}: {:?}", unsafe { std::ffi::CStr::from_ptr(libc::dlerror()) });
+            assert!(!library.is_null(), "{name} can't be loaded");
             library
         };
         open("libcudart.so.13");

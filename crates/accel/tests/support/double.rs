@@ -30,6 +30,7 @@ fn folder(name: &str, libraries: &[&str]) -> PathBuf {
 }
 
 /// Runs `body`, which is all of the calling test, in a process whose driver is the double.
+#[allow(dead_code, reason = "not every test that has this module needs it")]
 pub fn on_double(variables: &[(&str, &str)], body: impl FnOnce()) {
     run(|| folder("cuda-double", &["libcuda.so.1"]), variables, body);
 }

@@ -18,6 +18,12 @@ fn create(driver: &'static Driver, stream: *mut usize) -> Answer {
     Ok(())
 }
 
+fn destroy(driver: &Driver, stream: usize) -> Answer {
+    driver.streams.remove(stream)?.close();
+    count::less("live:stream", 1);
+    Ok(())
+}
+
 /// What a wait ends with: all is well, or something that ran has broken the device.
 fn after(driver: &Driver) -> Answer {
     if driver.is_broken() { Err(code::ILLEGAL_ADDRESS) } else { Ok(()) }
@@ -33,9 +39,12 @@ exports! {
     }
 
     fn cuStreamDestroy_v2(stream: usize) |driver| {
-        driver.streams.remove(stream)?.close();
-        count::less("live:stream", 1);
-        Ok(())
+        destroy(driver, stream)
+    }
+
+    // GStreamer 1.22 still asks for it by this name.
+    fn cuStreamDestroy(stream: usize) |driver| {
+        destroy(driver, stream)
     }
 
     fn cuStreamSynchronize(stream: usize) |driver| {
