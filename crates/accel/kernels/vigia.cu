@@ -36,7 +36,7 @@ struct alignas(16) FrameDesc {
     float share[3][3];
     float black[3];
     float floor;  // least confidence, for the head
-    u32 reserved;
+    u32 deep;  // samples have 16 bits
 };
 static_assert(sizeof(FrameDesc) == 128, "layout.rs");
 
@@ -63,8 +63,9 @@ struct HeadDesc {
     u32 classes, anchors;
     u32 width, height;  // of the tensor
     u32 candidates_max;
+    u32 stride;  // bytes from one image's candidates to the next one's
 };
-static_assert(sizeof(HeadDesc) == 24, "layout.rs");
+static_assert(sizeof(HeadDesc) == 28, "layout.rs");
 
 struct Candidate {
     float x1, y1, x2, y2;  // tensor pixels
@@ -272,6 +273,36 @@ KERNEL letterbox(TensorDesc t, const FrameDesc* frames, void* tensors) {
     }
 }
 
+// ---- Look ----
+
+// Brightness on a grid, by which vigia knows whether a camera sees at all: the samples of src/detect/picture.rs, 0 to 255.
+enum { LOOK_COLUMNS = 32, LOOK_ROWS = 18 };
+
+DEVICE u32 brightness(const FrameDesc& f, u32 x, u32 y) {
+    u64 row = f.plane[0] + (u64)y * f.pitch[0];
+    switch (f.format) {
+        case NV12:
+        case PLANAR: return bytes_at(row + x, 1) & 255;
+        case P010: return bytes_at(row + 2 * x + 1, 1) & 255;
+        case RGBX: {
+            u32 p = bytes_at(row + 4 * x, 3);
+            return ((p & 255) + (p >> 8 & 255) + (p >> 16 & 255)) / 3;
+        }
+        case NV12_TEXTURE: return texel(f.plane[0], x, y).x >> (f.deep ? 8 : 0);
+        default: return 0;
+    }
+}
+
+// Grid: samples in x, images in y, whose samples are `stride` bytes apart.
+KERNEL look(const FrameDesc* frames, u8* looks, u32 stride) {
+    u32 at = BLOCK_INDEX_X * BLOCK_X + THREAD_X;
+    if (at >= LOOK_COLUMNS * LOOK_ROWS) return;
+    const FrameDesc& f = frames[BLOCK_INDEX_Y];
+    u32 x = (2 * (at % LOOK_COLUMNS) + 1) * f.width / (2 * LOOK_COLUMNS);
+    u32 y = (2 * (at / LOOK_COLUMNS) + 1) * f.height / (2 * LOOK_ROWS);
+    looks[(u64)BLOCK_INDEX_Y * stride + at] = (u8)brightness(f, x, y);
+}
+
 // ---- Head ----
 
 DEVICE void append(const HeadDesc& h, u32* counts, Candidate* candidates, Candidate c) {
@@ -280,7 +311,7 @@ DEVICE void append(const HeadDesc& h, u32* counts, Candidate* candidates, Candid
     if (c.confidence > 1.f) c.confidence = 1.f;
     // Counts on beyond the end, so that the host knows how many did not fit.
     u32 at = atomic_add(&counts[BLOCK_INDEX_Y], 1);
-    if (at < h.candidates_max) candidates[(u64)BLOCK_INDEX_Y * h.candidates_max + at] = c;
+    if (at < h.candidates_max) ((Candidate*)((u8*)candidates + (u64)BLOCK_INDEX_Y * h.stride))[at] = c;
 }
 
 DEVICE Candidate centred(float cx, float cy, float w, float h, float confidence, u32 class_id) {

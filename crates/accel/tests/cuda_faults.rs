@@ -110,18 +110,18 @@ fn picture() -> Picture {
 
 #[test]
 fn a_sticky_error_stays() {
-    on_double(&[("VIGIA_CUDA_STICKY_AFTER", "8")], || {
+    on_double(&[("VIGIA_CUDA_STICKY_AFTER", "12")], || {
         let gpu = Gpu::open(0).expect("the double is there");
         let image = picture().upload(&gpu);
         let frame = [Frame { source: Source::Device(&image), floor: 0.5 }];
         let mut slot = slot(&gpu);
-        // Warming up takes four, a batch two.
+        // Warming up takes six, a batch three.
         for _ in 0..2 {
             slot.begin(&frame).expect("it starts");
             slot.wait().expect("it runs");
         }
         slot.begin(&frame).expect("it starts");
-        let error = slot.wait().expect_err("the ninth kernel");
+        let error = slot.wait().expect_err("the thirteenth kernel");
         assert_eq!(
             error.to_string(),
             "CUDA: waiting for an event: an illegal memory access was encountered (700)"
@@ -136,14 +136,14 @@ fn a_sticky_error_stays() {
 
 #[test]
 fn a_failed_launch_costs_one_batch() {
-    // The fifth: four warm up, the graph's two are the fifth and sixth.
-    on_double(&[("VIGIA_CUDA_FAIL_LAUNCH", "5")], || {
+    // Six warm up; the graph's are the seventh to the ninth.
+    on_double(&[("VIGIA_CUDA_FAIL_LAUNCH", "7")], || {
         let gpu = Gpu::open(0).expect("the double is there");
         let image = picture().upload(&gpu);
         let frame = [Frame { source: Source::Device(&image), floor: 0.5 }];
         let mut slot = slot(&gpu);
         slot.warm(1).expect("it warms");
-        let error = slot.begin(&frame).expect_err("the fifth launch");
+        let error = slot.begin(&frame).expect_err("the seventh launch");
         assert_eq!(
             error.to_string(),
             "CUDA: launching a graph: too many resources requested for launch (701)"

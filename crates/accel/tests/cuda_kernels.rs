@@ -14,7 +14,7 @@ use std::sync::Arc;
 use double::on_double;
 use picture::{ONE_BOX, Picture, Prepared, plain, spec, tensors};
 use proptest::prelude::*;
-use vigia_accel::cuda::{DeviceFormat, Frame, Gpu, Slot, Source, TextureImage};
+use vigia_accel::cuda::{DeviceFormat, DeviceImage, Frame, Gpu, LOOK_SAMPLES, Slot, Source, TextureImage};
 use vigia_accel::preprocess::{Align, ChannelOrder, Matrix, Preprocessor, Range, TensorSpec};
 
 /// Grey levels between the kernel and the CPU's integers; the worst seen is 0.06, which is theirs.
@@ -186,6 +186,48 @@ fn order_scale_and_offset_are_per_channel() {
         let (scale, offset) = ([1.0 / 255.0, -2.0, 0.017], [0.0, 100.0, -2.1]);
         let spec = TensorSpec { order: ChannelOrder::Bgr, scale, offset, ..plain(30, 20, Align::Centre) };
         check(&gpu, &picture, &spec);
+    });
+}
+
+/// The samples by which vigia knows whether a camera sees are those that it takes from a frame of the host.
+#[test]
+fn looks_are_those_of_the_luma() {
+    on_double(&[], || {
+        let gpu = Gpu::open(0).expect("the double is there");
+        let look = |image: &DeviceImage| {
+            let spec = spec(plain(8, 8, Align::Centre), false, 2, ONE_BOX);
+            let mut slot = Slot::new(&gpu, spec, Prepared(vec![])).expect("it fits");
+            let frame = Frame { source: Source::Device(image), floor: 0.5 };
+            slot.begin(&[frame; 2]).expect("it starts");
+            let batch = slot.wait().expect("it runs");
+            assert_eq!(batch.look(0), batch.look(1));
+            batch.look(0).to_vec()
+        };
+        use DeviceFormat::{Bgrx, Gray8, I420, Nv12, P010, Rgbx};
+        for (format, bytes) in [(Nv12, 1), (I420, 1), (Gray8, 1), (P010, 2), (Rgbx, 4), (Bgrx, 4)] {
+            for size in [(1, 1), (31, 17), (33, 65), (640, 360), (1921, 1081)] {
+                let picture =
+                    Picture::noise(format, size, Matrix::Bt601, Range::Limited, 6).padded(3 * bytes, 6, 6);
+                let (width, height) = (size.0 as usize, size.1 as usize);
+                let sample = |at: usize| {
+                    let (x, y) = ((2 * (at % 32) + 1) * width / 64, (2 * (at / 32) + 1) * height / 36);
+                    let at = picture.layout.offsets[0] + y * picture.layout.pitches[0] + x * bytes;
+                    let pixel = &picture.bytes[at..at + bytes];
+                    if bytes == 4 {
+                        (pixel[..3].iter().map(|b| u16::from(*b)).sum::<u16>() / 3) as u8
+                    } else {
+                        pixel[bytes - 1]
+                    }
+                };
+                let expected: Vec<_> = (0..LOOK_SAMPLES).map(sample).collect();
+                assert!(look(&picture.upload(&gpu)) == expected, "{format:?} {size:?}");
+                if matches!(format, Nv12 | P010) {
+                    let texture =
+                        TextureImage::new(&gpu, picture.layout, &picture.bytes).expect("it is NV12");
+                    assert!(look(&Arc::new(texture).image()) == expected, "{format:?} {size:?} as a texture");
+                }
+            }
+        }
     });
 }
 

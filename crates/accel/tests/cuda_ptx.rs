@@ -26,7 +26,7 @@ fn the_ptx_is_that_of_the_source() {
 fn the_ptx_is_old_enough() {
     let text = include_str!("../kernels/vigia.ptx");
     assert!(text.contains("\n.version 8.5\n") && text.contains("\n.target sm_75\n"));
-    for kernel in ["letterbox", "head_f32", "head_f16"] {
+    for kernel in ["letterbox", "look", "head_f32", "head_f16"] {
         assert!(text.contains(&format!(".visible .entry {kernel}(")), "{kernel}");
     }
 }

@@ -15,7 +15,7 @@ use double::on_double;
 use picture::{Picture, Prepared, plain, spec};
 use vigia_accel::cuda::{
     CANDIDATES_MAX, Candidate, CudaError, DeviceBuffer, DeviceFormat, Enqueue, Frame, Gpu, HeadFamily,
-    HeadSpec, Slot, Source, Stage, Warm,
+    HeadSpec, LOOK_SAMPLES, Priority, Slot, Source, Stage, Stream, Warm,
 };
 use vigia_accel::preprocess::{Align, Matrix, Range};
 
@@ -127,8 +127,8 @@ fn the_double_would_show_a_missing_wait() {
         let warmed = count("run:kernel");
         assert!(!slot.is_done().expect("it answers"), "nothing runs before somebody waits");
         slot.wait().expect("it runs");
-        // Warming up: letterbox and head, twice.
-        assert_eq!((warmed - before, count("run:kernel") - warmed), (4, 2));
+        // Warming up: letterbox, look and head, twice.
+        assert_eq!((warmed - before, count("run:kernel") - warmed), (6, 3));
     });
 }
 
@@ -167,7 +167,7 @@ fn cost_of_frames(variables: &[(&str, &str)], copies: (u64, u64)) {
         ] {
             assert_eq!(count(name), 0, "{name}");
         }
-        assert_eq!((count("cuGraphLaunch"), count("run:kernel")), (batches, 2 * batches));
+        assert_eq!((count("cuGraphLaunch"), count("run:kernel")), (batches, 3 * batches));
         assert_eq!((count("cuEventRecord"), count("cuEventSynchronize")), (batches, batches));
         let (descriptors, back) = copies;
         assert_eq!(
@@ -178,17 +178,40 @@ fn cost_of_frames(variables: &[(&str, &str)], copies: (u64, u64)) {
     });
 }
 
-/// No pixel crosses the bus: descriptors of 128 bytes go, at most 25 kB per image come.
+/// No pixel crosses the bus: descriptors of 128 bytes go, at most 25 KiB per image come.
 #[test]
 fn a_frame_allocates_nothing_and_waits_once() {
-    let back = 4 * 64 + 2 * 24 * CANDIDATES_MAX as u64;
-    assert!(back <= 2 * 25_000);
+    let back = 4 * 64 + 2 * (LOOK_SAMPLES + 24 * CANDIDATES_MAX) as u64;
+    assert!(back <= 2 * 25 * 1024);
     cost_of_frames(&[], (2 * 128, back));
 }
 
 #[test]
 fn a_frame_copies_nothing_where_memory_is_shared() {
     cost_of_frames(&[("VIGIA_CUDA_DEVICE", "orin")], (0, 0));
+}
+
+/// The frame may still be being written when its batch is launched.
+#[test]
+fn a_frame_waits_for_its_writer() {
+    on_double(&[("VIGIA_CUDA_DELAY", "1")], || {
+        let gpu = Gpu::open(0).expect("the double is there");
+        let mut slot = slot(&gpu);
+        slot.warm(1).expect("it warms");
+        let writer = Arc::new(Stream::new(&gpu, Priority::Low).expect("it opens"));
+        let image = picture(1).upload(&gpu).after(&writer);
+        reset();
+        for _ in 0..10 {
+            slot.begin(&[Frame { source: Source::Device(&image), floor: 0.5 }]).expect("it starts");
+            assert_eq!(slot.wait().expect("it runs").candidates(0).len(), 1);
+        }
+        // The writer's place and the batch's.
+        assert_eq!(
+            (count("cuStreamWaitEvent"), count("cuEventRecord"), count("cuEventSynchronize")),
+            (10, 20, 10)
+        );
+        assert_eq!(count("cuEventCreate"), 0);
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cudarc::driver::{CudaContext, result, sys};
 
 use super::error::{CudaError, While};
-use super::layout::{CANDIDATES_MAX, HeadDesc, TensorDesc};
+use super::layout::{CANDIDATES_MAX, HeadDesc, LOOK_SAMPLES, TensorDesc};
 use super::stream::Stream;
 
 /// Made by `kernels/make_ptx.py`; `tests/cuda_ptx.rs` compares.
@@ -73,6 +73,8 @@ pub(super) struct HeadPlaces {
     pub second: u64,
     pub counts: u64,
     pub candidates: u64,
+    /// Bytes from one image's candidates to the next one's.
+    pub stride: u32,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ pub(super) struct Kernels {
     context: Arc<CudaContext>,
     module: sys::CUmodule,
     letterbox: sys::CUfunction,
+    look: sys::CUfunction,
     head_f32: sys::CUfunction,
     head_f16: sys::CUfunction,
 }
@@ -102,12 +105,13 @@ impl Kernels {
             // SAFETY: the module was just loaded.
             unsafe { result::module::get_function(module, name) }.while_("finding a kernel")
         };
-        let kernels = || Ok((kernel("letterbox")?, kernel("head_f32")?, kernel("head_f16")?));
-        let (letterbox, head_f32, head_f16) = kernels().inspect_err(|_: &CudaError| {
+        let kernels =
+            || Ok([kernel("letterbox")?, kernel("look")?, kernel("head_f32")?, kernel("head_f16")?]);
+        let [letterbox, look, head_f32, head_f16] = kernels().inspect_err(|_: &CudaError| {
             // SAFETY: nobody has anything of the module.
             context.record_err(unsafe { result::module::unload(module) });
         })?;
-        Ok(Kernels { context: context.clone(), module, letterbox, head_f32, head_f16 })
+        Ok(Kernels { context: context.clone(), module, letterbox, look, head_f32, head_f16 })
     }
 
     /// # Safety
@@ -131,6 +135,25 @@ impl Kernels {
     }
 
     /// # Safety
+    /// `frames` leads to `batch` descriptors of readable images, and `out` to room for the samples of as many, `stride` bytes
+    /// apart, until the stream has come by.
+    pub unsafe fn look(
+        &self,
+        stream: &Stream,
+        frames: u64,
+        out: u64,
+        stride: u32,
+        batch: u32,
+    ) -> Result<(), CudaError> {
+        let samples = u32::try_from(LOOK_SAMPLES).unwrap_or(u32::MAX);
+        let grid = (samples.div_ceil(HEAD_BLOCK), batch, 1);
+        let mut args = [argument(&frames), argument(&out), argument(&stride)];
+        // SAFETY: as in `letterbox`.
+        unsafe { result::launch_kernel(self.look, grid, (HEAD_BLOCK, 1, 1), 0, stream.raw(), &mut args) }
+            .while_("launching the look")
+    }
+
+    /// # Safety
     /// The places lead to `batch` descriptors, the network's outputs and room for the results of `batch` images, until the
     /// stream has come by.
     pub unsafe fn head(
@@ -148,6 +171,7 @@ impl Kernels {
             width: tensor.width,
             height: tensor.height,
             candidates_max: u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX),
+            stride: places.stride,
         };
         let grid = (spec.anchors.div_ceil(HEAD_BLOCK), batch, 1);
         let mut args = [

@@ -8,6 +8,9 @@ use crate::preprocess::{ChannelOrder, Letterbox, Matrix, Range, TensorSpec};
 /// leaves some tens.
 pub const CANDIDATES_MAX: usize = 1024;
 
+/// Samples of an image's brightness: 18 rows of 32, in the middles of as many tiles.
+pub const LOOK_SAMPLES: usize = 32 * 18;
+
 /// A box that a network found, before suppression.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +59,7 @@ pub(super) struct FrameDesc {
     share: [[f32; 3]; 3],
     black: [f32; 3],
     floor: f32,
-    reserved: u32,
+    deep: u32,
 }
 
 const _: () = {
@@ -104,7 +107,7 @@ impl FrameDesc {
             share: share.map(|row| row.map(single)),
             black: black.map(single),
             floor,
-            reserved: 0,
+            deep: (layout.format == DeviceFormat::P010).into(),
         };
         (desc, place)
     }
@@ -188,6 +191,8 @@ pub(super) struct HeadDesc {
     pub width: u32,
     pub height: u32,
     pub candidates_max: u32,
+    /// Bytes from one image's candidates to the next one's.
+    pub stride: u32,
 }
 
-const _: () = assert!(size_of::<HeadDesc>() == 24);
+const _: () = assert!(size_of::<HeadDesc>() == 28);

@@ -43,7 +43,7 @@ pub use error::{Class, CudaError};
 pub use gpu::{Gpu, MemoryInfo, Properties};
 pub use image::{DeviceFormat, DeviceImage, DeviceImageError, DeviceLayout};
 pub use kernels::{HeadFamily, HeadSpec};
-pub use layout::{CANDIDATES_MAX, Candidate};
+pub use layout::{CANDIDATES_MAX, Candidate, LOOK_SAMPLES};
 pub use memory::{DeviceBuffer, Pinned, Plain};
 pub use slot::{BATCH_MAX, Batch, Enqueue, Frame, OutputSpec, Slot, SlotSpec, Source, Stage, Warm};
 pub use stream::{Event, Priority, Stream, Wait};

@@ -40,6 +40,11 @@ extern "C" int vigia_host_launch(const char* name, const u32* grid, const u32* b
             each_thread(grid, block, [&] {
                 letterbox(value<TensorDesc>(args, 0), memory<FrameDesc>(args, 1), memory<void>(args, 2));
             });
+    } else if (!strcmp(name, "look")) {
+        if (grid)
+            each_thread(grid, block, [&] {
+                look(memory<FrameDesc>(args, 0), memory<u8>(args, 1), value<u32>(args, 2));
+            });
     } else if (!strcmp(name, "head_f32")) {
         if (grid) head_of<float>(grid, block, args, head_f32);
     } else if (!strcmp(name, "head_f16")) {

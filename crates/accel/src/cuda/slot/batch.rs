@@ -1,12 +1,15 @@
 //! What a batch gave.
 
 use super::BATCH_MAX;
-use crate::cuda::layout::{CANDIDATES_MAX, Candidate};
+use crate::cuda::layout::{CANDIDATES_MAX, Candidate, LOOK_SAMPLES};
 use crate::preprocess::Letterbox;
 
-/// The candidates begin here; before them is a count for each image.
+/// Counts, a word for each image; what each image gave begins after them.
 pub(super) const COUNT_WORDS: usize = BATCH_MAX;
-pub(super) const CANDIDATE_WORDS: usize = size_of::<Candidate>() / 4;
+pub(super) const LOOK_WORDS: usize = LOOK_SAMPLES / 4;
+const CANDIDATE_WORDS: usize = size_of::<Candidate>() / 4;
+/// Of one image: its look, then its candidates. 24.6 KiB.
+pub(super) const IMAGE_WORDS: usize = LOOK_WORDS + CANDIDATES_MAX * CANDIDATE_WORDS;
 
 /// What a batch gave.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +35,21 @@ impl<'a> Batch<'a> {
         self.places[image]
     }
 
+    /// How bright an image is on a grid, as its luma says: 0 to 255, in the encoder's range.
+    #[must_use]
+    pub fn look(&self, image: usize) -> &'a [u8; LOOK_SAMPLES] {
+        assert!(image < self.places.len(), "an image of the batch");
+        let words = &self.words[COUNT_WORDS + image * IMAGE_WORDS..][..LOOK_WORDS];
+        // SAFETY: the words are four times as many bytes, which need no alignment.
+        unsafe { &*words.as_ptr().cast() }
+    }
+
     /// The candidates of an image, in no order.
     #[must_use]
     pub fn candidates(&self, image: usize) -> &'a [Candidate] {
         assert!(image < self.places.len(), "an image of the batch");
         let kept = (self.words[image] as usize).min(CANDIDATES_MAX);
-        let first = COUNT_WORDS + image * CANDIDATES_MAX * CANDIDATE_WORDS;
+        let first = COUNT_WORDS + image * IMAGE_WORDS + LOOK_WORDS;
         let words = &self.words[first..first + kept * CANDIDATE_WORDS];
         // SAFETY: a candidate is six words without padding, any bits are one, and the slice is that many.
         unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), kept) }

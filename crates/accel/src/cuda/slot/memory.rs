@@ -5,12 +5,12 @@ use std::sync::Arc;
 use cudarc::driver::{result, sys};
 
 use super::BATCH_MAX;
-use super::batch::{CANDIDATE_WORDS, COUNT_WORDS};
+use super::batch::{COUNT_WORDS, IMAGE_WORDS, LOOK_WORDS};
 use super::stage::{Enqueue, SlotSpec, Stage};
 use crate::cuda::error::{CudaError, While};
 use crate::cuda::gpu::Gpu;
-use crate::cuda::kernels::HeadPlaces;
-use crate::cuda::layout::{CANDIDATES_MAX, FrameDesc, TensorDesc};
+use crate::cuda::kernels::{HeadFamily, HeadPlaces};
+use crate::cuda::layout::{FrameDesc, TensorDesc};
 use crate::cuda::memory::{DeviceBuffer, Pinned, Plain};
 use crate::cuda::stream::Stream;
 use crate::preprocess::Preprocessor;
@@ -63,7 +63,7 @@ impl Memory {
             }
         }
         let outputs = spec.outputs.iter().map(|o| DeviceBuffer::new(gpu, o.bytes * max, "an output"));
-        let words = COUNT_WORDS + max * CANDIDATES_MAX * CANDIDATE_WORDS;
+        let words = COUNT_WORDS + max * IMAGE_WORDS;
         Ok(Memory {
             tensor: TensorDesc::new(&spec.tensor, spec.half),
             frames: Shared::new(gpu, max, "frame descriptors")?,
@@ -92,17 +92,26 @@ impl Memory {
         }
         // SAFETY: the slot owns descriptors and tensors of `batch_max` images and keeps the frames; the stream orders.
         unsafe { gpu.kernels().letterbox(stream, &self.tensor, frames, self.input.address(), images) }?;
+        let looks = results + COUNT_WORDS as u64 * 4;
+        let stride = u32::try_from(4 * IMAGE_WORDS).unwrap_or(u32::MAX);
+        // SAFETY: as above; the results have room for looks and candidates of `batch_max` images.
+        unsafe { gpu.kernels().look(stream, frames, looks, stride, images) }?;
         network.enqueue(&self.stage(stream, batch)).map_err(CudaError::Enqueue)?;
-        let candidates = results + COUNT_WORDS as u64 * 4;
         // SAFETY: the counts are the first words of the results.
         unsafe { result::memset_d8_async(results, 0, batch * 4, stream.raw()) }.while_("clearing counts")?;
-        let second = if self.spec.head.values().len() > 1 { self.outputs[1].address() } else { 0 };
-        let places =
-            HeadPlaces { frames, output: self.outputs[0].address(), second, counts: results, candidates };
+        let second = if self.spec.head.family == HeadFamily::Logits { self.outputs[1].address() } else { 0 };
+        let places = HeadPlaces {
+            frames,
+            output: self.outputs[0].address(),
+            second,
+            counts: results,
+            candidates: looks + LOOK_WORDS as u64 * 4,
+            stride,
+        };
         // SAFETY: as for the letterbox; the outputs were checked to be what the head reads.
         unsafe { gpu.kernels().head(stream, &self.spec.head, &self.tensor, &places, images) }?;
         if self.results.device.is_some() {
-            let bytes = 4 * (COUNT_WORDS + batch * CANDIDATES_MAX * CANDIDATE_WORDS);
+            let bytes = 4 * (COUNT_WORDS + batch * IMAGE_WORDS);
             // SAFETY: both sides are the slot's and that long; the host's is not touched before the event.
             unsafe { sys::cuMemcpyDtoHAsync_v2(self.results.host.at(), results, bytes, stream.raw()) }
                 .while_("copying candidates back")?;

@@ -23,7 +23,7 @@ pub struct SlotSpec {
     pub tensor: TensorSpec,
     /// Whether the network's input is of 16-bit floats.
     pub half: bool,
-    /// 1 to [`BATCH_MAX`].
+    /// 1 to [`BATCH_MAX`](super::BATCH_MAX).
     pub batch_max: usize,
     /// In the order of [`HeadSpec::values`]: what the head reads comes first.
     pub outputs: Vec<OutputSpec>,
