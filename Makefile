@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test test-gpio cross check bench fuzz mutants model setup clean
+.PHONY: run drill sim test test-gpio cross gpu-check check bench fuzz mutants model setup clean
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -55,6 +55,11 @@ bench: setup
 	@# By itself, so that it is built without the world of the line above.
 	cargo build --quiet --release -p vigia-pump
 	cargo bench --bench world
+
+# The CUDA kernels on this machine's GPU: each against the CPU, then figures and a search for leaks, as a table and as JSON
+# (JSON=file). Says that it is skipped where there is no GPU; INSIST=1 makes that a failure.
+gpu-check:
+	@cargo run --quiet --release -p vigia-accel --example gpu_check -- $(if $(INSIST),--insist) $(if $(JSON),--json $(JSON))
 
 # Each fuzz target for SECONDS (default 30).
 fuzz: setup

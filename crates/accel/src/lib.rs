@@ -1,4 +1,5 @@
 //! The fence of vigia: every line of unsafe code lives in this crate.
+pub mod cuda;
 pub mod memory;
 pub mod openvino;
 pub mod preprocess;

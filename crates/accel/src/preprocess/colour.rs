@@ -32,11 +32,7 @@ pub(super) struct Tint {
 
 impl Colours {
     pub fn new(matrix: Matrix, range: Range, order: ChannelOrder) -> Self {
-        let (kr, kb) = match matrix {
-            Matrix::Bt601 => (0.299, 0.114),
-            Matrix::Bt709 => (0.2126, 0.0722),
-            Matrix::Bt2020 => (0.2627, 0.0593),
-        };
+        let (kr, kb) = matrix.weights();
         let (black, luma_gain, chroma_gain) = match range {
             Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
             Range::Full => (0.0, 1.0, 1.0),

@@ -60,6 +60,17 @@ pub enum Matrix {
     Bt2020,
 }
 
+impl Matrix {
+    /// Shares of red and blue in luma.
+    pub(crate) fn weights(self) -> (f64, f64) {
+        match self {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
 /// Which part of 0..=255 carries the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Range {

@@ -1,0 +1,97 @@
+//! Jetson's way to a decoder's surface: `libnvbufsurface` maps it for EGL, CUDA registers the image. There is no EGL
+//! here: an image is what a test says it is, and a surface has the one that the test wrote into its parameters.
+
+use std::ffi::c_void;
+
+use crate::driver::call;
+use crate::{Code, code, count};
+
+/// As `CUeglFrame` of cudaEGL.h.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct EglFrame {
+    /// Device addresses or arrays.
+    planes: [u64; 3],
+    sizes: [u32; 4],
+    plane_count: u32,
+    channels: u32,
+    kind: u32,
+    formats: [u32; 2],
+}
+
+const _: () = assert!(size_of::<EglFrame>() == 64);
+
+/// Makes an image that shows `frame` when it is registered. It lives for ever.
+///
+/// # Safety
+/// `frame` points to a frame.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vigia_cuda_egl_image(frame: *const EglFrame) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let frame = unsafe { frame.read() };
+    Box::into_raw(Box::new(frame)).cast()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuGraphicsEGLRegisterImage(
+    resource: *mut *mut c_void,
+    image: *mut c_void,
+    _flags: u32,
+) -> Code {
+    call("cuGraphicsEGLRegisterImage", |_| {
+        if image.is_null() {
+            return Err(code::INVALID_VALUE);
+        }
+        count::add("live:registered", 1);
+        // SAFETY: an out parameter of the caller's.
+        unsafe { *resource = image };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuGraphicsResourceGetMappedEglFrame(
+    frame: *mut EglFrame,
+    resource: *mut c_void,
+    _index: u32,
+    _level: u32,
+) -> Code {
+    call("cuGraphicsResourceGetMappedEglFrame", |_| {
+        // SAFETY: a resource is the image it was made of, which lives for ever; `frame` is an out parameter.
+        unsafe { *frame = *resource.cast::<EglFrame>() };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuGraphicsUnregisterResource(_resource: *mut c_void) -> Code {
+    call("cuGraphicsUnregisterResource", |_| {
+        count::less("live:registered", 1);
+        Ok(())
+    })
+}
+
+/// In the parameters of a surface, which a surface points to.
+const PARAMS: usize = 24;
+const IMAGE: usize = 312;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn NvBufSurfaceMapEglImage(surface: *const u8, _index: i32) -> i32 {
+    count::add("NvBufSurfaceMapEglImage", 1);
+    // SAFETY: the caller gives a surface, whose parameters hold an image or null.
+    let image = unsafe {
+        let params = surface.add(PARAMS).cast::<*const u8>().read();
+        params.add(IMAGE).cast::<*const c_void>().read()
+    };
+    if image.is_null() {
+        return -1;
+    }
+    count::add("live:egl", 1);
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn NvBufSurfaceUnMapEglImage(_surface: *const u8, _index: i32) -> i32 {
+    count::less("live:egl", 1);
+    0
+}
