@@ -98,7 +98,7 @@ fn nvidias_builder_makes_a_plan_of_the_shipped_model_once() {
         assert_eq!(passport["plan_bytes"], first["bytes"]);
         // Once more: it is there.
         let again = build("lookout-n", &[]);
-        assert_eq!(again.json_lines(), [first.clone()]);
+        assert_eq!(again.json_lines(), std::slice::from_ref(&first));
         // Another recipe is another product; twice the weights.
         let wide = done(&build("lookout-n", &["--precision", "fp32", "--batch", "8"]));
         assert_ne!(wide["path"], first["path"]);
