@@ -3,4 +3,5 @@ pub mod cuda;
 pub mod memory;
 pub mod openvino;
 pub mod preprocess;
+pub mod tensorrt;
 pub mod trt;
