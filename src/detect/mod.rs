@@ -5,6 +5,7 @@
 //! from birth.
 
 pub mod engine;
+pub mod gpu;
 pub mod import;
 mod lane;
 pub mod manifest;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use thiserror::Error;
 use vigia_accel::preprocess::PreprocessError;
 use vigia_core::config::Stream;
@@ -34,7 +36,7 @@ use crate::frame::Frame;
 use crate::liveness::Pulse;
 use engine::EngineError;
 use lane::Lane;
-use network::{Network, Placed};
+use network::{Asked, Network, Placed};
 use orders::{Inbox, Orders};
 use picture::Look;
 use surface::SurfaceError;
@@ -43,6 +45,8 @@ use surface::SurfaceError;
 const FAILURES_MAX: u32 = 10;
 /// How long the thread waits for a frame before it looks whether it shall stop.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a batch waits for more frames than its first.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// What one frame gave. Borrows from the detector.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +92,8 @@ pub enum FrameError {
     Preprocess(#[from] PreprocessError),
     #[error(transparent)]
     Surface(#[from] SurfaceError),
+    #[error(transparent)]
+    Gpu(#[from] gpu::GpuError),
 }
 
 /// Limits of suppression.
@@ -110,6 +116,10 @@ pub struct Detector {
     found: Vec<Detection>,
     jobs: VecDeque<Job>,
     free: Vec<usize>,
+    /// What is taken for the next batch.
+    taken: Vec<Frame>,
+    /// Jobs that are done, for their memory.
+    idle: Vec<Job>,
     failures: u32,
     dropped: Arc<std::sync::atomic::AtomicU64>,
     orders: Orders,
@@ -117,17 +127,23 @@ pub struct Detector {
     pulse: Pulse,
 }
 
-/// A request in flight.
-#[derive(Debug)]
+/// A batch in flight; number by number `frames` and `placed` belong together.
+#[derive(Debug, Default)]
 struct Job {
     slot: usize,
     started: Instant,
+    frames: Vec<Member>,
+    placed: Vec<Placed>,
+}
+
+/// A frame of a batch.
+#[derive(Debug)]
+struct Member {
     source_id: u32,
     picture: u64,
     captured: Utc,
     captured_at: Instant,
     pts_ms: f64,
-    placed: Placed,
 }
 
 impl Detector {
@@ -140,7 +156,7 @@ impl Detector {
             .collect::<Result<_, PreprocessError>>()?;
         let (orders, inbox) = orders::way();
         Ok(Self {
-            free: (0..network.engine.slots()).rev().collect(),
+            free: (0..network.slots()).rev().collect(),
             network: Box::new(network),
             spare: None,
             generation: 1,
@@ -148,6 +164,8 @@ impl Detector {
             looks: BTreeMap::new(),
             found: Vec::new(),
             jobs: VecDeque::new(),
+            taken: Vec::new(),
+            idle: Vec::new(),
             failures: 0,
             dropped: Arc::default(),
             orders,
@@ -205,8 +223,8 @@ impl Detector {
         Ok(())
     }
 
-    /// Starts a frame in each free slot, as far as there are frames, then finishes the oldest
-    /// request. Returns whether anything was in flight.
+    /// Starts a batch in each free slot, as far as there are frames, then finishes the oldest one. Returns whether
+    /// anything was in flight.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -219,14 +237,16 @@ impl Detector {
         while let Some(&slot) = self.free.last() {
             // With work in flight there is better to do than to wait for a camera.
             let wait = if self.jobs.is_empty() { patience } else { Duration::ZERO };
-            let Some(frame) = frames.take(wait) else { break };
-            match self.begin(slot, &frame) {
+            if !self.gather(frames, wait) {
+                break;
+            }
+            match self.begin(slot) {
                 Ok(Some(job)) => {
                     self.free.pop();
                     self.jobs.push_back(job);
                 }
                 Ok(None) => {}
-                Err(e) => self.failed(frame.source_id, e)?,
+                Err((count, e)) => self.failed(count, e)?,
             }
         }
         if self.jobs.is_empty() {
@@ -236,65 +256,104 @@ impl Detector {
         Ok(true)
     }
 
-    fn begin(&mut self, slot: usize, frame: &Frame) -> Result<Option<Job>, FrameError> {
+    /// Takes the frames of a batch: until it is full, or each stream has one, or the first one has waited for
+    /// [`GATHER`]. Streams that are gone leave nothing behind.
+    fn gather(&mut self, frames: &Latest, wait: Duration) -> bool {
         if self.looks.len() > self.lanes.len() {
-            // A stream that is gone leaves nothing behind.
             self.looks.retain(|id, _| self.lanes.contains_key(id));
         }
-        // A stream that was removed while its last frame was on its way.
-        let Some(lane) = self.lanes.get_mut(&frame.source_id) else { return Ok(None) };
-        let look = self.looks.entry(frame.source_id).or_default();
-        let placed = self.network.begin(slot, frame, &mut lane.pre, look)?;
-        Ok(Some(Job {
-            slot,
-            started: clock::now(),
+        self.taken.clear();
+        let most = self.network.batch_max().min(self.lanes.len().max(1));
+        let (mut left, mut since) = (wait, None);
+        while self.taken.len() < most {
+            let Some(frame) = frames.take(left) else { break };
+            let since = *since.get_or_insert_with(clock::now);
+            left = GATHER.saturating_sub(clock::now().since(since));
+            // It was removed while its last frame was on its way.
+            if self.lanes.contains_key(&frame.source_id) {
+                self.taken.push(frame);
+            }
+        }
+        since.is_some()
+    }
+
+    /// Starts what was gathered. An error says how many frames it cost.
+    fn begin(&mut self, slot: usize) -> Result<Option<Job>, (usize, FrameError)> {
+        let mut asked: ArrayVec<_, { gpu::BATCH_MAX }> = ArrayVec::new();
+        asked.extend(self.taken.iter().filter_map(|frame| {
+            let floor = self.lanes.get(&frame.source_id)?.floor();
+            Some(Asked { frame, floor })
+        }));
+        let first = asked.first().and_then(|a| self.lanes.get_mut(&a.frame.source_id));
+        let Some(first) = first else { return Ok(None) };
+        let mut job = self.idle.pop().unwrap_or_default();
+        job.frames.clear();
+        job.placed.clear();
+        let begun = self.network.begin(slot, &asked, &mut first.pre, &mut job.placed);
+        begun.map_err(|e| (asked.len(), e))?;
+        (job.slot, job.started) = (slot, clock::now());
+        job.frames.extend(asked.iter().map(|Asked { frame, .. }| Member {
             source_id: frame.source_id,
             picture: frame.picture,
             captured: frame.captured,
             captured_at: frame.captured_at,
             pts_ms: frame.pts_ms,
-            placed,
-        }))
+        }));
+        drop(asked);
+        // Who holds a frame holds a buffer of its decoder.
+        self.taken.clear();
+        Ok(Some(job))
     }
 
-    /// Waits for the oldest request and hands its detections on.
+    /// Waits for the oldest batch and hands its detections on.
     fn finish(&mut self, emit: &mut impl FnMut(&Detected)) -> Result<(), DetectError> {
-        let Some(job) = self.jobs.pop_front() else { return Ok(()) };
+        let Some(mut job) = self.jobs.pop_front() else { return Ok(()) };
         self.pulse.beat(clock::now());
         self.free.push(job.slot);
-        let Some(lane) = self.lanes.get_mut(&job.source_id) else { return Ok(()) };
-        let done = self.network.finish(job.slot, job.placed, lane.floor(), &mut self.found);
-        let inference = clock::now().since(job.started);
+        let (lanes, looks, generation) = (&mut self.lanes, &mut self.looks, self.generation);
+        let (manifest, frames, started) = (self.network.manifest.clone(), &job.frames, job.started);
+        let mut inference = None;
+        let done = self.network.finish(job.slot, &mut job.placed, &mut self.found, |at, placed, found| {
+            let inference = *inference.get_or_insert_with(|| clock::now().since(started));
+            let Some(Member { source_id, picture, captured, captured_at, pts_ms }) = frames.get(at) else {
+                return;
+            };
+            let Some(lane) = lanes.get_mut(source_id) else { return };
+            let look = looks.entry(*source_id).or_default();
+            lane.label(*captured_at, found);
+            lane.frame_id += 1;
+            emit(&Detected {
+                source_id: *source_id,
+                frame_id: lane.frame_id,
+                picture: *picture,
+                captured: *captured,
+                captured_at: *captured_at,
+                pts_ms: *pts_ms,
+                width: placed.width,
+                height: placed.height,
+                health: look.take(*captured_at, &placed.grid, placed.range),
+                inference,
+                generation,
+                model_id: &manifest.id,
+                classes: &manifest.classes,
+                detections: found,
+            });
+        });
+        let count = job.frames.len();
+        self.idle.push(job);
         if let Err(e) = done {
-            return self.failed(job.source_id, e);
+            return self.failed(count, e);
         }
         self.failures = 0;
         self.pulse.worked();
-        lane.label(job.captured_at, &mut self.found);
-        lane.frame_id += 1;
-        emit(&Detected {
-            source_id: job.source_id,
-            frame_id: lane.frame_id,
-            picture: job.picture,
-            captured: job.captured,
-            captured_at: job.captured_at,
-            pts_ms: job.pts_ms,
-            width: job.placed.width,
-            height: job.placed.height,
-            health: job.placed.health,
-            inference,
-            generation: self.generation,
-            model_id: &self.network.manifest.id,
-            classes: &self.network.manifest.classes,
-            detections: &self.found,
-        });
         Ok(())
     }
 
-    fn failed(&mut self, source_id: u32, error: FrameError) -> Result<(), DetectError> {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    /// So many frames gave no result.
+    fn failed(&mut self, frames: usize, error: FrameError) -> Result<(), DetectError> {
+        self.dropped.fetch_add(u64::try_from(frames).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.failures += 1;
-        tracing::error!(component = "detect", event = "frame_failed", source_id, %error, "a frame gave no result");
+        tracing::error!(component = "detect", event = "frame_failed", frames, %error, "frames gave no result");
         if self.failures < FAILURES_MAX {
             return Ok(());
         }

@@ -106,7 +106,7 @@ impl super::Detector {
         for (lane, pre) in self.lanes.values_mut().zip(pres) {
             lane.change_model(pre, &old.manifest, &self.network.manifest);
         }
-        self.free = (0..self.network.engine.slots()).rev().collect();
+        self.free = (0..self.network.slots()).rev().collect();
         self.failures = 0;
         self.generation += 1;
         Ok(old)
@@ -114,9 +114,9 @@ impl super::Detector {
 
     /// Back to the model before, because the new one fails on every frame.
     pub(super) fn roll_back(&mut self, spare: Box<Network>) -> Result<(), DetectError> {
-        while let Some(job) = self.jobs.pop_front() {
+        while let Some(mut job) = self.jobs.pop_front() {
             // What is in flight belongs to the model that goes, and fails as the others did.
-            let _ = self.network.finish(job.slot, job.placed, 1.0, &mut self.found);
+            let _ = self.network.finish(job.slot, &mut job.placed, &mut self.found, |_, _, _| {});
         }
         let (from, to) = (&self.network.manifest.id, &spare.manifest.id);
         tracing::error!(

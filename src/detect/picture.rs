@@ -37,7 +37,7 @@ pub const FROZEN_AFTER: Duration = Duration::from_secs(30);
 /// What is remembered of one stream's last picture.
 #[derive(Debug)]
 pub struct Look {
-    grid: [u8; SAMPLES],
+    grid: Grid,
     /// Since when the samples are as they are; nothing before the first picture.
     since: Option<Instant>,
 }
@@ -48,23 +48,37 @@ impl Default for Look {
     }
 }
 
+/// Brightness on the grid, in the encoder's range.
+pub type Grid = [u8; SAMPLES];
+
+// The GPU's kernels sample the same grid.
+const _: () = assert!(SAMPLES == vigia_accel::cuda::LOOK_SAMPLES);
+
+/// What lies on the grid.
+#[must_use]
+pub fn sample(image: &Image) -> Grid {
+    let mut grid = [0; SAMPLES];
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    for (row, samples) in grid.chunks_exact_mut(COLUMNS).enumerate() {
+        let luma = image.row(0, (2 * row + 1) * height / (2 * ROWS));
+        for (column, sample) in samples.iter_mut().enumerate() {
+            *sample = luma.get((2 * column + 1) * width / (2 * COLUMNS)).copied().unwrap_or(0);
+        }
+    }
+    grid
+}
+
 impl Look {
     /// Takes in a picture that was captured at `now`.
-    pub fn take(&mut self, now: Instant, image: &Image) -> Health {
-        let mut changed = false;
+    pub fn take(&mut self, now: Instant, grid: &Grid, range: Range) -> Health {
+        let changed = self.grid != *grid;
+        self.grid = *grid;
         let (mut sum, mut squares, mut bright) = (0_u32, 0_u32, 0_u32);
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        for (row, kept) in self.grid.chunks_exact_mut(COLUMNS).enumerate() {
-            let luma = image.row(0, (2 * row + 1) * height / (2 * ROWS));
-            for (column, kept) in kept.iter_mut().enumerate() {
-                let raw = luma.get((2 * column + 1) * width / (2 * COLUMNS)).copied().unwrap_or(0);
-                changed |= *kept != raw;
-                *kept = raw;
-                let level = full_range(raw, image.range());
-                sum += u32::from(level);
-                squares += u32::from(level) * u32::from(level);
-                bright += u32::from(level >= WASHED_LEVEL);
-            }
+        for raw in grid {
+            let level = full_range(*raw, range);
+            sum += u32::from(level);
+            squares += u32::from(level) * u32::from(level);
+            bright += u32::from(level >= WASHED_LEVEL);
         }
         let since = match self.since {
             Some(since) if !changed => since,
@@ -119,7 +133,7 @@ mod tests {
         let bytes: Vec<u8> = (0..width * height).map(|i| luma(i % width, i / width)).collect();
         let image =
             Image::new(PixelFormat::Gray8, 64, 36, Matrix::Bt601, range, [&bytes, &[], &[]], [width, 0, 0]);
-        look.take(Instant(at_s * 1_000_000_000), &image.expect("whole"))
+        look.take(Instant(at_s * 1_000_000_000), &sample(&image.expect("whole")), range)
     }
 
     #[test]

@@ -146,8 +146,7 @@ impl Ports {
         let [input] = inputs.as_slice() else {
             return Err(shape("input", format!("{} tensors", inputs.len()), "one image"));
         };
-        let image =
-            [3, options.tensor.height, options.tensor.width].map(i64::from);
+        let image = [3, options.tensor.height, options.tensor.width].map(i64::from);
         let wrong = || {
             shape("input", described(input), &format!("[batch, {}, {}, {}]", image[0], image[1], image[2]))
         };

@@ -30,7 +30,8 @@ pub struct Letterbox {
 
 impl Letterbox {
     /// Both sizes must be at least 1x1; the whole frame is seen.
-    pub(crate) fn new(frame: (u32, u32), tensor: (u32, u32), align: Align) -> Self {
+    #[must_use]
+    pub fn new(frame: (u32, u32), tensor: (u32, u32), align: Align) -> Self {
         let ratio =
             f64::min(f64::from(tensor.0) / f64::from(frame.0), f64::from(tensor.1) / f64::from(frame.1));
         let resized = |side: u32, limit: u32| {
