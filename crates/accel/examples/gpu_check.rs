@@ -55,6 +55,7 @@ pub fn run(mut args: impl Iterator<Item = String>) -> Answer<Report> {
     report.text("device", &p.name);
     report.number("driver", f64::from(p.driver));
     kernels(&gpu, &mut report)?;
+    looks_and_halves(&gpu, &mut report)?;
     heads(&gpu, &mut report)?;
     leaks(&gpu, frames, &mut report)?;
     if is_real(&gpu) {
@@ -138,7 +139,7 @@ impl Picture {
 }
 
 /// Gives what was prepared.
-struct Prepared(Option<DeviceBuffer<u8>>);
+struct Prepared(Vec<DeviceBuffer<u8>>);
 
 impl Enqueue for Prepared {
     fn prepare(&mut self, _stage: &Stage<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -146,8 +147,8 @@ impl Enqueue for Prepared {
     }
 
     fn enqueue(&mut self, stage: &Stage<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let Some(from) = &self.0 {
-            stage.copy_to_output(0, from.bytes(), from)?;
+        for (at, from) in self.0.iter().enumerate() {
+            stage.copy_to_output(at, from.bytes(), from)?;
         }
         Ok(())
     }
@@ -162,17 +163,17 @@ fn slot(
     gpu: &Arc<Gpu>,
     tensor: TensorSpec,
     head: HeadSpec,
-    output: Option<DeviceBuffer<u8>>,
+    prepared: Vec<DeviceBuffer<u8>>,
 ) -> Result<Slot<Prepared>, CudaError> {
     let outputs = head.values().iter().map(|v| OutputSpec { bytes: v * head.value_bytes() }).collect();
     let spec = SlotSpec { tensor, half: false, batch_max: 1, outputs, head, wait: Wait::Blocking };
-    Slot::new(gpu, spec, Prepared(output))
+    Slot::new(gpu, spec, Prepared(prepared))
 }
 
 const NO_HEAD: HeadSpec = HeadSpec { family: HeadFamily::Corners, classes: 1, anchors: 1, half: false };
 
 fn on_gpu(gpu: &Arc<Gpu>, image: &DeviceImage, tensor: TensorSpec) -> Answer<Vec<f32>> {
-    let mut slot = slot(gpu, tensor, NO_HEAD, None)?;
+    let mut slot = slot(gpu, tensor, NO_HEAD, vec![])?;
     slot.begin(&[Frame { source: Source::Device(image), floor: 0.5 }])?;
     slot.wait()?;
     let mut bytes = vec![0; 12 * tensor.width as usize * tensor.height as usize];
@@ -241,43 +242,103 @@ fn kernels(gpu: &Arc<Gpu>, report: &mut Report) -> Answer {
     Ok(())
 }
 
+/// As the device reads it; cut, not rounded.
+fn bytes_of(value: f32, half: bool) -> Vec<u8> {
+    if !half {
+        return value.to_le_bytes().to_vec();
+    }
+    let (bits, exponent) = (value.to_bits(), value.to_bits() >> 23 & 255);
+    // Half floats begin at 2^-14.
+    let magnitude = if exponent < 113 { 0 } else { ((exponent - 112) << 10) | (bits >> 13 & 1023) };
+    u16::try_from(bits >> 16 & 0x8000 | magnitude).unwrap_or(0).to_le_bytes().to_vec()
+}
+
+fn buffer_of(gpu: &Arc<Gpu>, values: &[f32], half: bool) -> Result<DeviceBuffer<u8>, CudaError> {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| bytes_of(*v, half)).collect();
+    let mut buffer = DeviceBuffer::new(gpu, bytes.len(), "an output")?;
+    buffer.write(&bytes)?;
+    Ok(buffer)
+}
+
 /// One box in each family of heads, at the last anchor, in both kinds of floats.
 fn heads(gpu: &Arc<Gpu>, report: &mut Report) -> Answer {
+    const ANCHORS: usize = 84;
     let spec = tensor(64, 64, Align::Stretch);
     let image = Picture::new(DeviceFormat::Gray8, (64, 64), Matrix::Bt601, Range::Full, 1).upload(gpu)?;
-    // 84 cells at strides 8, 16 and 32; the last is at (1, 1) of stride 32.
-    let anchors = 84;
+    // There are 84 cells at strides 8, 16 and 32; the last is at (1, 1) of stride 32.
     let centred = [40.0, 24.0, 16.0, 8.0];
     let unit = [0.625, 0.375, 0.25, 0.125];
-    for (family, width, row) in [
-        (HeadFamily::Columns, 6, [&centred[..], &[0.25, 0.75]].concat()),
-        (HeadFamily::Rows, 7, [&centred[..], &[1.0, 0.25, 0.75]].concat()),
-        (HeadFamily::Grid, 7, vec![0.25, -0.25, 0.5_f32.ln(), 0.25_f32.ln(), 1.0, 0.25, 0.75]),
-        (HeadFamily::Corners, 6, vec![32.0, 20.0, 48.0, 28.0, 0.75, 1.0]),
-        (HeadFamily::Queries, 6, [&unit[..], &[0.25, 0.75]].concat()),
+    // The logit of 0.75.
+    let logits = [-9.0, 3_f32.ln()];
+    for (family, outputs) in [
+        (HeadFamily::Columns, vec![[&centred[..], &[0.25, 0.75]].concat()]),
+        (HeadFamily::Rows, vec![[&centred[..], &[1.0, 0.25, 0.75]].concat()]),
+        (HeadFamily::Grid, vec![vec![0.25, -0.25, 0.5_f32.ln(), 0.25_f32.ln(), 1.0, 0.25, 0.75]]),
+        (HeadFamily::Corners, vec![vec![32.0, 20.0, 48.0, 28.0, 0.75, 1.0]]),
+        (HeadFamily::Queries, vec![[&unit[..], &[0.25, 0.75]].concat()]),
+        (HeadFamily::Logits, vec![logits.to_vec(), unit.to_vec()]),
     ] {
-        let mut values = vec![0.0; width * anchors];
-        for (at, value) in row.iter().enumerate() {
-            let last = if family == HeadFamily::Columns { at * anchors + 83 } else { 83 * width + at };
-            values[last] = *value;
-        }
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let mut output = DeviceBuffer::new(gpu, bytes.len(), "an output")?;
-        output.write(&bytes)?;
-        let head = HeadSpec { family, classes: 2, anchors: 84, half: false };
-        let mut slot = slot(gpu, spec, head, Some(output))?;
-        slot.begin(&[Frame { source: Source::Device(&image), floor: 0.5 }])?;
-        let batch = slot.wait()?;
-        let fine = match batch.candidates(0) {
-            [c] => {
-                let near = |a: f32, b: f32| (a - b).abs() < 1e-3;
-                let corners = near(c.x1, 32.0) && near(c.y1, 20.0) && near(c.x2, 48.0) && near(c.y2, 28.0);
-                corners && near(c.confidence, 0.75) && c.class_id == 1
+        for half in [false, true] {
+            let mut buffers = Vec::new();
+            for row in &outputs {
+                // Elsewhere nothing reaches the floor, as a logit neither.
+                let mut values =
+                    vec![if family == HeadFamily::Logits { -9.0 } else { 0.0 }; row.len() * ANCHORS];
+                for (at, value) in row.iter().enumerate() {
+                    let columns = family == HeadFamily::Columns;
+                    values[if columns { at * ANCHORS + 83 } else { 83 * row.len() + at }] = *value;
+                }
+                buffers.push(buffer_of(gpu, &values, half)?);
             }
-            _ => false,
-        };
-        report.check(&format!("head {family:?}"), fine, &format!("{:?}", batch.candidates(0)));
+            let head = HeadSpec { family, classes: 2, anchors: 84, half };
+            let mut slot = slot(gpu, spec, head, buffers)?;
+            slot.begin(&[Frame { source: Source::Device(&image), floor: 0.5 }])?;
+            let batch = slot.wait()?;
+            let fine = match batch.candidates(0) {
+                [c] => {
+                    // Cut to half, sizes and logits lose a thousandth.
+                    let near = |a: f32, b: f32| (a - b).abs() < if half { 0.05 } else { 1e-3 };
+                    let corners =
+                        near(c.x1, 32.0) && near(c.y1, 20.0) && near(c.x2, 48.0) && near(c.y2, 28.0);
+                    corners && near(c.confidence, 0.75) && c.class_id == 1
+                }
+                _ => false,
+            };
+            let name = format!("head {family:?} {}", if half { "f16" } else { "f32" });
+            report.check(&name, fine, &format!("{:?}", batch.candidates(0)));
+        }
     }
+    Ok(())
+}
+
+/// Brightness samples, and tensors of half floats, against those of whole ones.
+fn looks_and_halves(gpu: &Arc<Gpu>, report: &mut Report) -> Answer {
+    let picture = Picture::new(DeviceFormat::Nv12, (641, 359), Matrix::Bt709, Range::Limited, 64);
+    let image = picture.upload(gpu)?;
+    let spec = TensorSpec { scale: [1.0 / 255.0; 3], ..tensor(320, 320, Align::Centre) };
+    let whole = on_gpu(gpu, &image, spec)?;
+    let outputs = vec![OutputSpec { bytes: 24 }];
+    let spec =
+        SlotSpec { tensor: spec, half: true, batch_max: 1, outputs, head: NO_HEAD, wait: Wait::Blocking };
+    let mut slot = Slot::new(gpu, spec, Prepared(vec![]))?;
+    slot.begin(&[Frame { source: Source::Device(&image), floor: 0.5 }])?;
+    let batch = slot.wait()?;
+    let sample = |at: usize| {
+        let (x, y) = ((2 * (at % 32) + 1) * 641 / 64, (2 * (at / 32) + 1) * 359 / 36);
+        picture.bytes[y * picture.layout.pitches[0] + x]
+    };
+    let wrong = batch.look(0).iter().enumerate().filter(|(at, given)| **given != sample(*at)).count();
+    report.check("look", wrong == 0, &format!("{wrong} samples are others"));
+    let mut bytes = vec![0; 2 * whole.len()];
+    slot.read_input(&mut bytes)?;
+    let widen = |h: u16| {
+        let (exponent, mantissa) = (i32::from(h >> 10), f32::from(h & 1023));
+        if exponent == 0 { mantissa * 2f32.powi(-24) } else { (1024.0 + mantissa) * 2f32.powi(exponent - 25) }
+    };
+    let halves: Vec<f32> = bytes.as_chunks().0.iter().map(|b| widen(u16::from_le_bytes(*b))).collect();
+    let most = worst(&halves, &whole);
+    // Half a step of eleven bits below one.
+    report.check("letterbox f16", most <= 1.0 / 4096.0 + 1e-6, &format!("{most:.6} of 1"));
     Ok(())
 }
 
@@ -286,7 +347,7 @@ fn leaks(gpu: &Arc<Gpu>, frames: usize, report: &mut Report) -> Answer {
     let spec = tensor(64, 64, Align::Centre);
     let image =
         Picture::new(DeviceFormat::Nv12, (320, 180), Matrix::Bt709, Range::Limited, 64).upload(gpu)?;
-    let mut slots = [slot(gpu, spec, NO_HEAD, None)?, slot(gpu, spec, NO_HEAD, None)?];
+    let mut slots = [slot(gpu, spec, NO_HEAD, vec![])?, slot(gpu, spec, NO_HEAD, vec![])?];
     let frame = [Frame { source: Source::Device(&image), floor: 0.5 }];
     let warm = slots[0].warm(1)?;
     slots[1].warm(1)?;

@@ -293,10 +293,11 @@ DEVICE u32 brightness(const FrameDesc& f, u32 x, u32 y) {
     }
 }
 
-// Grid: samples in x, images in y, whose samples are `stride` bytes apart.
-KERNEL look(const FrameDesc* frames, u8* looks, u32 stride) {
+// Grid: samples in x, images in y, whose samples are `stride` bytes apart. Also clears the counts, for the head after it.
+KERNEL look(const FrameDesc* frames, u32* counts, u8* looks, u32 stride) {
     u32 at = BLOCK_INDEX_X * BLOCK_X + THREAD_X;
     if (at >= LOOK_COLUMNS * LOOK_ROWS) return;
+    if (at == 0) counts[BLOCK_INDEX_Y] = 0;
     const FrameDesc& f = frames[BLOCK_INDEX_Y];
     u32 x = (2 * (at % LOOK_COLUMNS) + 1) * f.width / (2 * LOOK_COLUMNS);
     u32 y = (2 * (at / LOOK_COLUMNS) + 1) * f.height / (2 * LOOK_ROWS);

@@ -135,19 +135,20 @@ impl Kernels {
     }
 
     /// # Safety
-    /// `frames` leads to `batch` descriptors of readable images, and `out` to room for the samples of as many, `stride` bytes
-    /// apart, until the stream has come by.
+    /// `frames` leads to `batch` descriptors of readable images, `counts` to as many words, which become zero, and `out` to
+    /// room for their samples, `stride` bytes apart, until the stream has come by.
     pub unsafe fn look(
         &self,
         stream: &Stream,
         frames: u64,
+        counts: u64,
         out: u64,
         stride: u32,
         batch: u32,
     ) -> Result<(), CudaError> {
         let samples = u32::try_from(LOOK_SAMPLES).unwrap_or(u32::MAX);
         let grid = (samples.div_ceil(HEAD_BLOCK), batch, 1);
-        let mut args = [argument(&frames), argument(&out), argument(&stride)];
+        let mut args = [argument(&frames), argument(&counts), argument(&out), argument(&stride)];
         // SAFETY: as in `letterbox`.
         unsafe { result::launch_kernel(self.look, grid, (HEAD_BLOCK, 1, 1), 0, stream.raw(), &mut args) }
             .while_("launching the look")

@@ -3,7 +3,7 @@
 //! Decoded frames become tensors, and a network's output becomes candidate boxes, without leaving the device:
 //!
 //! ```text
-//! FrameDesc[N] ──► letterbox ──► Enqueue (TensorRT) ──► head ──► 24 KiB of candidates per image ──► event
+//! FrameDesc[N] ──► letterbox, look ──► Enqueue (TensorRT) ──► head ──► 25 KiB per image ──► event
 //! ```
 //!
 //! A [`Slot`] owns all of this for one batch in flight, on one stream, as one graph per batch size; two slots keep

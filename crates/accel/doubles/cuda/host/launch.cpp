@@ -43,7 +43,7 @@ extern "C" int vigia_host_launch(const char* name, const u32* grid, const u32* b
     } else if (!strcmp(name, "look")) {
         if (grid)
             each_thread(grid, block, [&] {
-                look(memory<FrameDesc>(args, 0), memory<u8>(args, 1), value<u32>(args, 2));
+                look(memory<FrameDesc>(args, 0), memory<u32>(args, 1), memory<u8>(args, 2), value<u32>(args, 3));
             });
     } else if (!strcmp(name, "head_f32")) {
         if (grid) head_of<float>(grid, block, args, head_f32);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{result, sys};
+use cudarc::driver::sys;
 
 use super::BATCH_MAX;
 use super::batch::{COUNT_WORDS, IMAGE_WORDS, LOOK_WORDS};
@@ -94,11 +94,9 @@ impl Memory {
         unsafe { gpu.kernels().letterbox(stream, &self.tensor, frames, self.input.address(), images) }?;
         let looks = results + COUNT_WORDS as u64 * 4;
         let stride = u32::try_from(4 * IMAGE_WORDS).unwrap_or(u32::MAX);
-        // SAFETY: as above; the results have room for looks and candidates of `batch_max` images.
-        unsafe { gpu.kernels().look(stream, frames, looks, stride, images) }?;
+        // SAFETY: as above; the results begin with the counts and have room for looks and candidates of `batch_max` images.
+        unsafe { gpu.kernels().look(stream, frames, results, looks, stride, images) }?;
         network.enqueue(&self.stage(stream, batch)).map_err(CudaError::Enqueue)?;
-        // SAFETY: the counts are the first words of the results.
-        unsafe { result::memset_d8_async(results, 0, batch * 4, stream.raw()) }.while_("clearing counts")?;
         let second = if self.spec.head.family == HeadFamily::Logits { self.outputs[1].address() } else { 0 };
         let places = HeadPlaces {
             frames,

@@ -1,7 +1,7 @@
 //! One batch in flight: descriptors, tensor, network, head and results, on one stream.
 //!
 //! ```text
-//! begin: [uploads] ─► graph: descriptors ─► letterbox ─► Enqueue ─► head ─► results ─► event        wait: the event
+//! begin: [uploads] ─► graph: descriptors ─► letterbox, look ─► Enqueue ─► head ─► results ─► event        wait: the event
 //! ```
 //!
 //! Everything is allocated by [`Slot::new`]; a frame allocates nothing, and nothing waits but [`Slot::wait`]. On a GPU
