@@ -13,6 +13,7 @@ use crate::detect::Suppression;
 use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode};
 use crate::detect::manifest::{self, Located, ManifestError};
 use crate::detect::network::Network;
+use crate::engines::open::{self, OpenError};
 
 /// A rate cap above this says nothing about the load: no common camera is faster.
 const FPS_PLAUSIBLE: f64 = 30.0;
@@ -25,6 +26,8 @@ pub enum ModelError {
     Manifest(#[from] ManifestError),
     #[error("the model {id} does not run: {source}")]
     Engine { id: String, source: EngineError },
+    #[error("the model {id} does not run on a GPU: {source}")]
+    Gpu { id: String, source: Box<OpenError> },
     #[error("streams: {source_id}: the model {id} knows no class `{class}`; it knows {known}")]
     Class { source_id: u32, id: String, class: String, known: String },
 }
@@ -83,6 +86,9 @@ impl Loader {
         let d = &config.detector;
         let located = manifest::locate(Path::new(&d.models_dir), model)?;
         check_classes(streams, &located)?;
+        if d.engine == Choice::TensorRt {
+            return on_gpu(located, config);
+        }
         let options = EngineOptions {
             choice: d.engine,
             mode: Mode::Latency,
@@ -93,24 +99,8 @@ impl Loader {
         };
         let (engine, reason, mode) = self.open(&located, options, d.mode, demand(streams))?;
         let name = engine.name();
-        tracing::info!(
-            component = "detect",
-            event = "engine_chosen",
-            engine = name,
-            reason,
-            mode,
-            "engine chosen"
-        );
-        let suppression = Suppression {
-            iou: d.nms_iou,
-            detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX),
-        };
-        let (model_id, notice) = (located.manifest.id.clone(), located.manifest.notice.clone());
-        if let Some(notice) = &notice {
-            tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
-        }
-        let network = Network::new(engine, Arc::new(located.manifest), suppression);
-        Ok(Loaded { network, model_id, engine: name, reason, mode, notice })
+        let network = Network::new(engine, Arc::new(located.manifest), suppression(config));
+        Ok(loaded(network, name, reason, mode))
     }
 
     /// Opens the engine in the mode that is asked for, or is known to fit. What is not known is
@@ -146,6 +136,28 @@ impl Loader {
         }
         Ok((opened.engine, opened.reason, why))
     }
+}
+
+fn on_gpu(located: Located, config: &Config) -> Result<Loaded, ModelError> {
+    let failed = |source| ModelError::Gpu { id: located.manifest.id.clone(), source: Box::new(source) };
+    let open::Opened { engine, reason, mode } = open::open(&located, &config.detector).map_err(failed)?;
+    let network = Network::on_gpu(engine, Arc::new(located.manifest), suppression(config));
+    Ok(loaded(network, "tensorrt", reason, mode))
+}
+
+fn suppression(config: &Config) -> Suppression {
+    let d = &config.detector;
+    Suppression { iou: d.nms_iou, detections_max: usize::try_from(d.detections_max).unwrap_or(usize::MAX) }
+}
+
+/// Says which engine it is, and what the model wants said.
+fn loaded(network: Network, engine: &'static str, reason: String, mode: String) -> Loaded {
+    tracing::info!(component = "detect", event = "engine_chosen", engine, reason, mode, "engine chosen");
+    let (model_id, notice) = (network.manifest.id.clone(), network.manifest.notice.clone());
+    if let Some(notice) = &notice {
+        tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
+    }
+    Loaded { network, model_id, engine, reason, mode, notice }
 }
 
 /// Runs the network a few times; the shortest run in seconds.

@@ -98,10 +98,15 @@ fn taken_in(onnx: &Path, models: &Path) -> Option<()> {
 }
 
 fn detect(source: &Path, models: &Path, flags: &[&str]) -> Run {
+    detect_in("", source, models, flags)
+}
+
+/// With settings of the shell before it.
+fn detect_in(settings: &str, source: &Path, models: &Path, flags: &[&str]) -> Run {
     let mut args: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"detect", &source, &"--model", &"yolox_nano"];
     args.extend([&"--models-dir" as &dyn AsRef<_>, &models]);
     args.extend(flags.iter().map(|f| f as &dyn AsRef<_>));
-    Run::vigia(&args)
+    Run::limited(settings, &args)
 }
 
 fn by_frame(frames: &[Value]) -> BTreeMap<u64, Vec<Found>> {
@@ -113,11 +118,11 @@ fn by_frame(frames: &[Value]) -> BTreeMap<u64, Vec<Found>> {
 fn agrees_with_the_reference(flags: &[&str]) {
     let dir = folder();
     let Some(()) = import(dir.path()) else { return };
-    it_agrees_with_the_reference(dir.path(), flags);
+    it_agrees_with_the_reference("", dir.path(), flags);
 }
 
 /// At least 97 % of the reference found, at most 3 % that it does not know.
-fn it_agrees_with_the_reference(models: &Path, flags: &[&str]) {
+fn it_agrees_with_the_reference(settings: &str, models: &Path, flags: &[&str]) {
     const TOLERANCE: Tolerance = Tolerance { iou: 0.85, confidence: 0.08 };
     let (mut wanted, mut missed, mut ours, mut extra) = (0, 0, 0, 0);
     for clip in CLIPS {
@@ -126,7 +131,8 @@ fn it_agrees_with_the_reference(models: &Path, flags: &[&str]) {
         let golden: Value = serde_json::from_slice(&fs::read(golden).expect("it can be read")).expect("JSON");
         let golden = by_frame(golden["frames"].as_array().expect("it has frames"));
         let lines =
-            detect(&media, models, &[&["--every", "5", "--conf", "0.3"], flags].concat()).json_lines();
+            detect_in(settings, &media, models, &[&["--every", "5", "--conf", "0.3"], flags].concat())
+                .json_lines();
         lines.iter().for_each(has_the_documented_fields);
         let found = by_frame(&lines);
         assert!(golden.keys().eq(found.keys()), "{clip}: the same pictures are looked at");
@@ -190,7 +196,39 @@ fn a_halved_model_finds_what_the_reference_finds() {
     fs::write(&halved, model.write_buf().expect("it can be written")).expect("the disk has room");
     let Some(()) = taken_in(&halved, models.path()) else { return };
     let dir = dir.to_str().expect("the path is UTF-8");
-    it_agrees_with_the_reference(models.path(), &["--engine", "openvino", "--openvino-dir", dir]);
+    it_agrees_with_the_reference("", models.path(), &["--engine", "openvino", "--openvino-dir", dir]);
+}
+
+/// The doubles of TensorRT and CUDA, and a folder for plans; as the shell sets them.
+fn gpu(dir: &Path, recipe: &str) -> String {
+    let beside = std::env::current_exe().expect("a program has a file");
+    let place = |double: &str, name: &str| {
+        fs::copy(beside.with_file_name(double), dir.join(name))
+            .expect("cargo builds the doubles for this test");
+    };
+    place("libvigia_double_nvinfer.so", "libnvinfer.so.10");
+    place("libvigia_double_cuda.so", "libcuda.so.1");
+    std::os::unix::fs::symlink("libnvinfer.so.10", dir.join("libnvonnxparser.so.10")).expect("a link");
+    std::os::unix::fs::symlink("libcuda.so.1", dir.join("libcuda.so")).expect("a link");
+    fs::write(dir.join("recipe.yaml"), recipe).expect("the disk has room");
+    let dir = dir.display();
+    format!(
+        "export LD_LIBRARY_PATH={dir} VIGIA_TENSORRT_DIR={dir} VIGIA_PLANS_DIR={dir}/plans VIGIA_RECIPE={dir}/recipe.yaml;"
+    )
+}
+
+/// In GPU mode: a plan is built, frames go to the device, candidates come back. The network's own work is rten's there, so
+/// what would be missed is the path's; with delayed copies, its missing waits.
+#[test]
+fn on_a_gpu_it_finds_what_the_reference_finds() {
+    let models = folder();
+    let Some(()) = import(models.path()) else { return };
+    for (recipe, delay) in [("{precision: fp32, batch: 4}", "0"), ("{precision: fp16, batch: 1}", "1")] {
+        let dir = folder();
+        let settings = format!("{} export VIGIA_CUDA_DELAY={delay};", gpu(dir.path(), recipe));
+        it_agrees_with_the_reference(&settings, models.path(), &["--engine", "tensorrt"]);
+        assert_eq!(shared::files(&dir.path().join("plans")).len(), 1);
+    }
 }
 
 /// The engines of processors write 32-bit pictures: one cast goes before everything else.

@@ -1,8 +1,6 @@
 //! `vigia engine`: build plans for TensorRT, list and inspect them.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -13,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use vigia_accel::trt::TrtError;
+use vigia_accel::trt::{Driver, TrtError};
 use vigia_core::event::Utc;
 
 use super::{Failure, print};
@@ -21,6 +19,8 @@ use crate::clock;
 use crate::detect::manifest::{self, Located};
 use crate::engines::build::{self, BuildError, Order};
 use crate::engines::facts::Device;
+use crate::engines::job::{Job, JobError};
+use crate::engines::open;
 use crate::engines::progress::{Line, left};
 use crate::engines::recipe::{Precision, Recipe};
 use crate::engines::store::{self, Passport, Store, StoreError};
@@ -123,17 +123,20 @@ impl Args {
         recipe.checked().map_err(Failure::usage)
     }
 
-    fn device(&self) -> Result<Device, Failure> {
+    /// The GPU at hand, or one that is described.
+    fn device(&self) -> Result<(Device, Option<Driver>), Failure> {
         let Some(text) = &self.capability else {
-            return Err(Failure::usage("no GPU is looked for yet: --for CAPABILITY, as in 8.6, is expected"));
+            let gpu = open::gpu()
+                .map_err(|why| Failure::Usage(format!("{why}; --for CAPABILITY builds without one")))?;
+            let driver = Driver::checked(|| Ok::<_, String>(())).map_err(Failure::failed)?;
+            return Ok((open::device(&gpu), Some(driver)));
         };
         let parts =
             text.split_once('.').and_then(|(a, b)| Some((a.parse::<u32>().ok()?, b.parse::<u32>().ok()?)));
         let Some((major, minor)) = parts.filter(|(major, minor)| *major < 100 && *minor < 10) else {
             return Err(Failure::Usage(format!("--for {text}: a compute capability is expected, as in 8.6")));
         };
-        let capability = major * 10 + minor;
-        Ok(Device { name: format!("any of compute capability {text}"), capability, multiprocessors: None })
+        Ok((Device::of(major * 10 + minor), None))
     }
 
     fn model(&self) -> Result<Located, Failure> {
@@ -147,64 +150,45 @@ fn outside(args: &Args) -> Result<(), Failure> {
     args.recipe()?;
     args.device()?;
     args.model()?;
-    let mut child = spawn()?;
-    cancels(&child)?;
+    let job = Job::start(std::env::args_os().skip(1)).map_err(Failure::failed)?;
+    cancels(job.id())?;
     let bar = bar(args.json_progress);
-    let since = clock::now();
-    let mut phase = (String::new(), since);
-    let lines = child.stdout.take().map(BufReader::new);
-    let mut done = None;
-    for line in lines.into_iter().flat_map(BufReader::lines).map_while(Result::ok) {
-        if args.json_progress {
-            print(&line)?;
+    let mut phase = (String::new(), clock::now());
+    let (mut done, mut lost) = (None, Ok(()));
+    let ended = job.follow(|text, line| {
+        if args.json_progress && lost.is_ok() {
+            lost = print(text);
         }
-        match serde_json::from_str::<Line>(&line) {
-            Ok(Line::Progress { percent, phase: of }) => {
-                if phase.0 != of {
-                    phase = (of, clock::now());
-                }
-                let left = left(percent, clock::now().since(phase.1));
-                bar.set_position(u64::from(percent));
-                bar.set_message(
-                    left.map_or(phase.0.clone(), |s| format!("{}, {:.0} s left", phase.0, s.as_secs_f64())),
-                );
+        if let Some(Line::Progress { percent, phase: of }) = line {
+            if phase.0 != of {
+                phase = (of, clock::now());
             }
-            Ok(last) => done = Some(last),
-            Err(_) => {}
+            let left = left(percent, clock::now().since(phase.1));
+            bar.set_position(u64::from(percent));
+            bar.set_message(
+                left.map_or(phase.0.clone(), |s| format!("{}, {:.0} s left", phase.0, s.as_secs_f64())),
+            );
+        } else {
+            done = line;
         }
-    }
+    });
     bar.finish_and_clear();
-    let said = said(&mut child);
-    let status = child.wait().map_err(Failure::failed)?;
-    match (status.code(), done) {
-        (Some(0), Some(Line::Done { key, path, bytes, seconds })) if !args.json_progress => {
+    match (ended, done) {
+        (Ok(()), Some(Line::Done { key, path, bytes, seconds })) if !args.json_progress => {
+            #[expect(clippy::cast_precision_loss, reason = "plans are far below 2^53 bytes")]
             let mib = bytes as f64 / f64::from(1 << 20);
             print(&format!("{path}: {mib:.1} MiB in {seconds:.1} s, {}", key.get(..16).unwrap_or(&key)))
         }
-        (Some(0), _) => Ok(()),
-        (Some(2), _) => Err(Failure::Usage(said)),
-        (Some(_), _) => Err(Failure::Failed(said)),
-        (None, _) => Err(Failure::Failed(format!("the build died ({status}); {said}"))),
+        (Ok(()), _) => lost,
+        (Err(JobError::Refused { said, is_usage: true }), _) => Err(Failure::Usage(said)),
+        (Err(other), _) => Err(Failure::failed(other)),
     }
 }
 
-/// This program again, told to build.
-fn spawn() -> Result<Child, Failure> {
-    let vigia = std::env::current_exe().map_err(Failure::failed)?;
-    let mut process = Process::new(vigia);
-    process.args(std::env::args_os().skip(1)).arg("--inside");
-    process
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Failure::failed)
-}
-
 /// A signal to end is handed on; a build that doesn't come to a step by then is killed.
-fn cancels(child: &Child) -> Result<(), Failure> {
+fn cancels(child: u32) -> Result<(), Failure> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = i32::try_from(child).ok().and_then(Pid::from_raw);
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(Failure::failed)?;
     let hand_on = move || {
         if let (Some(_), Some(pid)) = (signals.forever().next(), pid) {
@@ -214,16 +198,6 @@ fn cancels(child: &Child) -> Result<(), Failure> {
         }
     };
     std::thread::Builder::new().name("cancel".into()).spawn(hand_on).map(drop).map_err(Failure::failed)
-}
-
-fn said(child: &mut Child) -> String {
-    let mut text = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        // What is no text says nothing.
-        let _ = stderr.read_to_string(&mut text);
-    }
-    let sentence = text.lines().rev().find_map(|line| line.strip_prefix("vigia: "));
-    sentence.or(text.lines().last()).unwrap_or("it said nothing").to_owned()
 }
 
 fn bar(is_quiet: bool) -> ProgressBar {
@@ -241,7 +215,7 @@ fn inside(args: &Args) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::failed)?;
     // Live detection goes before.
     let _ = rustix::process::nice(10);
-    let (recipe, device, model) = (args.recipe()?, args.device()?, args.model()?);
+    let (recipe, (device, driver), model) = (args.recipe()?, args.device()?, args.model()?);
     let order = Order { model: &model, recipe: &recipe, device: &device };
     let library = build::library(args.tensorrt_dir.as_deref()).map_err(Failure::usage)?;
     let facts = build::facts(&library, &order).map_err(Failure::usage)?;
@@ -263,7 +237,7 @@ fn inside(args: &Args) -> Result<(), Failure> {
         // Who no longer reads has no use for it.
         let _ = print(&json!(line).to_string());
     });
-    let built = match build::build(&library, None, &order, hears, cancel) {
+    let built = match build::build(&library, driver, &order, hears, cancel) {
         Err(BuildError::TensorRt(TrtError::Cancelled)) => {
             print(&json!(Line::Cancelled).to_string())?;
             return Err(Failure::failed("the build was cancelled; nothing was written"));

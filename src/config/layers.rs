@@ -7,7 +7,7 @@ use super::report::{Origin, Report};
 use super::shape::{Kind, Schema};
 
 /// The variables we read, and the setting each one is.
-const VARIABLES: [(&str, &str); 10] = [
+const VARIABLES: [(&str, &str); 13] = [
     ("STREAM_SERVER", "stream_server"),
     ("JSON_LOGS", "log.json"),
     ("LOG_LEVEL", "log.level"),
@@ -18,6 +18,9 @@ const VARIABLES: [(&str, &str); 10] = [
     ("VIGIA_MODEL", "detector.model"),
     ("VIGIA_ENGINE", "detector.engine"),
     ("VIGIA_OPENVINO_DIR", "detector.openvino_dir"),
+    ("VIGIA_TENSORRT_DIR", "detector.tensorrt_dir"),
+    ("VIGIA_PLANS_DIR", "detector.plans_dir"),
+    ("VIGIA_RECIPE", "detector.recipe"),
 ];
 const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
 

@@ -17,6 +17,21 @@ pub struct Device {
     pub multiprocessors: Option<u32>,
 }
 
+impl Device {
+    /// Any GPU of a compute capability.
+    #[must_use]
+    pub fn of(capability: u32) -> Self {
+        let name = format!("any of compute capability {}.{}", capability / 10, capability % 10);
+        Self { name, capability, multiprocessors: None }
+    }
+
+    /// Any GPU like this one.
+    #[must_use]
+    pub fn kind(&self) -> Self {
+        Self::of(self.capability)
+    }
+}
+
 /// What goes into a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {

@@ -7,6 +7,8 @@
 pub mod build;
 pub mod facts;
 pub mod half;
+pub mod job;
+pub mod open;
 pub mod progress;
 pub mod recipe;
 pub mod store;

@@ -49,6 +49,14 @@ pub enum StoreError {
     Passport { path: PathBuf, what: String },
 }
 
+impl StoreError {
+    /// Whether there simply is no such plan.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// The folder.
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -14,7 +14,7 @@ const JETSON: [&str; 3] = ["libEGL.so.1", "libnvbufsurface.so", "libcuda.so.1"];
 fn folder(name: &str, libraries: &[&str]) -> PathBuf {
     let exe = env::current_exe().expect("a test knows itself");
     let deps = exe.parent().expect("it lies in deps");
-    let library = deps.join("libvigia_cuda_double.so");
+    let library = deps.join("libvigia_double_cuda.so");
     assert!(library.exists(), "{} is missing; cargo builds it for tests", library.display());
     let folder = deps.join(name);
     fs::create_dir_all(&folder).expect("target can be written");

@@ -122,6 +122,9 @@ fn detector(raw: &raw::Detector, faults: &mut Faults) -> Option<Detector> {
         rules::int(*threads, limits::THREADS_MIN, limits::THREADS_MAX)
     });
     let openvino_dir = faults.text("detector.openvino_dir", raw.openvino_dir.as_ref());
+    let tensorrt_dir = faults.text("detector.tensorrt_dir", raw.tensorrt_dir.as_ref());
+    let plans_dir = faults.keep("detector.plans_dir", rules::text(&raw.plans_dir));
+    let recipe = faults.text("detector.recipe", raw.recipe.as_ref());
     Some(Detector {
         model: model?,
         models_dir: models_dir?,
@@ -132,6 +135,9 @@ fn detector(raw: &raw::Detector, faults: &mut Faults) -> Option<Detector> {
         detections_max: detections_max?,
         threads: threads?,
         openvino_dir: openvino_dir?,
+        tensorrt_dir: tensorrt_dir?,
+        plans_dir: plans_dir?,
+        recipe: recipe?,
     })
 }
 

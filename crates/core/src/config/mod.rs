@@ -92,6 +92,9 @@ pub struct Detector {
     /// `None` leaves it to the engine.
     pub threads: Option<u32>,
     pub openvino_dir: Option<String>,
+    pub tensorrt_dir: Option<String>,
+    pub plans_dir: String,
+    pub recipe: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -132,6 +132,12 @@ pub struct Detector {
     pub threads: Option<i64>,
     /// Folder of the OpenVINO libraries, e.g. /opt/intel/openvino; null searches the usual places.
     pub openvino_dir: Option<String>,
+    /// Folder of TensorRT's libraries, e.g. /usr/lib/aarch64-linux-gnu; null searches the usual places.
+    pub tensorrt_dir: Option<String>,
+    /// Folder of the plans that are built for TensorRT, e.g. /var/lib/vigia/plans.
+    pub plans_dir: String,
+    /// How plans are built: a file of engines/, e.g. engines/orin-nano.yaml; null takes the usual values.
+    pub recipe: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

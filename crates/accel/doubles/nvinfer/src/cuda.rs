@@ -2,6 +2,8 @@
 //! that an inference keeps its place there and can be captured into a graph.
 
 use std::ffi::c_void;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use libloading::Library;
@@ -13,6 +15,8 @@ type CopyBack = unsafe extern "C" fn(u64, *const c_void, usize, *mut c_void) -> 
 pub type HostFunction = extern "C" fn(*mut c_void);
 type Launch = unsafe extern "C" fn(*mut c_void, HostFunction, *mut c_void) -> i32;
 type Allocate = unsafe extern "C" fn(*mut u64, usize) -> i32;
+type AllocateHost = unsafe extern "C" fn(*mut *mut c_void, usize, u32) -> i32;
+type FreeHost = unsafe extern "C" fn(*mut c_void) -> i32;
 
 /// What is needed of `libcuda.so.1`.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ struct Driver {
     to_device: CopyBack,
     launch: Launch,
     allocate: Allocate,
+    allocate_host: AllocateHost,
+    free_host: FreeHost,
 }
 
 fn driver() -> Result<&'static Driver, String> {
@@ -39,6 +45,8 @@ fn load() -> Result<Driver, String> {
             to_device: *library.get(c"cuMemcpyHtoDAsync_v2").map_err(|e| e.to_string())?,
             launch: *library.get(c"cuLaunchHostFunc").map_err(|e| e.to_string())?,
             allocate: *library.get(c"cuMemAlloc_v2").map_err(|e| e.to_string())?,
+            allocate_host: *library.get(c"cuMemHostAlloc").map_err(|e| e.to_string())?,
+            free_host: *library.get(c"cuMemFreeHost").map_err(|e| e.to_string())?,
         })
     }
 }
@@ -96,6 +104,63 @@ pub unsafe fn launch(function: HostFunction, data: *mut c_void, stream: *mut c_v
     }
     // SAFETY: the caller's promise.
     answer(unsafe { (driver()?.launch)(stream, function, data) }, "starting the network")
+}
+
+/// Memory of the host that the driver copies from and to in the stream's turn. From other memory it takes what lies there
+/// when it is called.
+#[derive(Debug)]
+pub struct Staging {
+    at: NonNull<u8>,
+    len: usize,
+    is_pinned: bool,
+}
+
+// SAFETY: it owns its bytes, and nothing of them belongs to a thread.
+unsafe impl Send for Staging {}
+
+impl Staging {
+    pub fn new(len: usize) -> Result<Self, String> {
+        if host_memory() {
+            let bytes = NonNull::from(Box::leak(vec![0_u8; len].into_boxed_slice()));
+            return Ok(Self { at: bytes.cast(), len, is_pinned: false });
+        }
+        let mut at = std::ptr::null_mut();
+        // SAFETY: a place for an address; the flags ask for nothing special.
+        answer(unsafe { (driver()?.allocate_host)(&raw mut at, len.max(1), 0) }, "allocating pinned memory")?;
+        let at = NonNull::new(at.cast()).ok_or("allocating pinned memory: nothing came back")?;
+        // SAFETY: the driver gave that many bytes.
+        unsafe { std::ptr::write_bytes(at.as_ptr(), 0, len) };
+        Ok(Self { at, len, is_pinned: true })
+    }
+}
+
+impl Deref for Staging {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: it owns that many bytes, which were written.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Staging {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`.
+        unsafe { std::slice::from_raw_parts_mut(self.at.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.is_pinned {
+            let bytes = std::ptr::slice_from_raw_parts_mut(self.at.as_ptr(), self.len);
+            // SAFETY: a box's, as `new` made it.
+            drop(unsafe { Box::from_raw(bytes) });
+        } else if let Ok(driver) = driver() {
+            // SAFETY: the driver gave it, and nobody has it any more.
+            unsafe { (driver.free_host)(self.at.as_ptr().cast()) };
+        }
+    }
 }
 
 /// Takes memory that nobody gives back.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vigia_accel::trt::slots::Context;
 
+use crate::cuda::Staging;
 use crate::engine::{EngineData, EngineParts};
 use crate::model::{HALF, Port};
 use crate::object::{Body, make, methods, tables};
@@ -33,8 +34,8 @@ pub struct ContextData {
 #[derive(Debug)]
 struct Job {
     engine: EngineData,
-    inputs: Vec<(Vec<i64>, Vec<u8>)>,
-    outputs: Vec<Vec<u8>>,
+    inputs: Vec<(Vec<i64>, Staging)>,
+    outputs: Vec<Staging>,
 }
 
 pub extern "C" fn create_context(engine: &Body<EngineData>, strategy: i32) -> *mut c_void {
@@ -170,13 +171,12 @@ fn start(context: &mut ContextData, stream: *mut c_void) -> Result<(), String> {
 /// The job for the present shapes, made when they come first.
 fn job(context: &mut ContextData) -> Result<&mut Job, String> {
     let engine = &context.engine;
-    let mut inputs = Vec::new();
+    let mut shapes = Vec::new();
     for port in &engine.graph.inputs {
-        let shape =
-            context.shapes.get(&port.name).ok_or_else(|| format!("the shape of {} is not set", port.name))?;
-        inputs.push((shape.clone(), vec![0; port.bytes(shape)]));
+        let shape = context.shapes.get(&port.name);
+        shapes.push(shape.ok_or_else(|| format!("the shape of {} is not set", port.name))?.clone());
     }
-    let same = |job: &Job| job.inputs.iter().map(|(s, _)| s).eq(inputs.iter().map(|(s, _)| s));
+    let same = |job: &Job| job.inputs.iter().map(|(s, _)| s).eq(shapes.iter());
     if let Some(known) = context.jobs.iter().position(|job| same(job)) {
         return Ok(context.jobs[known].as_mut());
     }
@@ -185,10 +185,15 @@ fn job(context: &mut ContextData) -> Result<&mut Job, String> {
         if shape.contains(&-1) {
             Err(format!("the shape of {} depends on the data", port.name))
         } else {
-            Ok(vec![0; port.bytes(&shape)])
+            Staging::new(port.bytes(&shape))
         }
     });
     let outputs = outputs.collect::<Result<_, _>>()?;
+    let staged = engine.graph.inputs.iter().zip(shapes).map(|(port, shape)| {
+        let bytes = port.bytes(&shape);
+        Ok((shape, Staging::new(bytes)?))
+    });
+    let inputs = staged.collect::<Result<_, String>>()?;
     context.jobs.push(Box::new(Job { engine: Arc::clone(engine), inputs, outputs }));
     let last = context.jobs.len() - 1;
     Ok(context.jobs[last].as_mut())
@@ -198,7 +203,7 @@ fn job(context: &mut ContextData) -> Result<&mut Job, String> {
 extern "C" fn infer(job: *mut c_void) {
     // SAFETY: `start` gave a job, which nobody else touches until the stream is past it.
     let Job { engine, inputs, outputs } = unsafe { &mut *job.cast::<Job>() };
-    let borrowed: Vec<_> = inputs.iter().map(|(shape, bytes)| (shape.clone(), bytes.as_slice())).collect();
+    let borrowed: Vec<_> = inputs.iter().map(|(shape, bytes)| (shape.clone(), &**bytes)).collect();
     match engine.graph.run(&borrowed) {
         Ok(made) => made.iter().zip(outputs.iter_mut()).for_each(|(made, out)| out.copy_from_slice(made)),
         Err(why) => {
@@ -212,7 +217,7 @@ extern "C" fn infer(job: *mut c_void) {
 }
 
 /// Fills outputs with what is no number.
-fn spoil(engine: &EngineParts, outputs: &mut [Vec<u8>]) {
+fn spoil(engine: &EngineParts, outputs: &mut [Staging]) {
     for (port, bytes) in engine.graph.outputs.iter().zip(outputs) {
         fill(port, bytes);
     }

@@ -70,6 +70,9 @@ fn site(rooms: &[u32]) -> Config {
             detections_max: 300,
             threads: None,
             openvino_dir: None,
+            tensorrt_dir: None,
+            plans_dir: "/plans".to_string(),
+            recipe: None,
         },
         camera: Camera {
             decoder: Decoder::Auto,
