@@ -26,7 +26,9 @@ pub enum ModelError {
     Manifest(#[from] ManifestError),
     #[error("the model {id} does not run: {source}")]
     Engine { id: String, source: EngineError },
-    #[error("the model {id} does not run on a GPU: {source}")]
+    #[error(
+        "the model {id} does not run on a GPU: {source}; detector.engine auto, openvino and rten need none"
+    )]
     Gpu { id: String, source: Box<OpenError> },
     #[error("streams: {source_id}: the model {id} knows no class `{class}`; it knows {known}")]
     Class { source_id: u32, id: String, class: String, known: String },

@@ -28,7 +28,7 @@ pub enum EngineError {
     OpenVino(#[from] OpenVinoError),
     #[error(transparent)]
     Rten(#[from] RtenError),
-    #[error("the engine tensorrt is not part of this build; openvino and rten are")]
+    #[error("the engine tensorrt runs plans, not ONNX files; openvino and rten do")]
     NoTensorRt,
     #[error("the model has more than {OUTPUTS_MAX} outputs")]
     Outputs,

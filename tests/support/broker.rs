@@ -49,9 +49,19 @@ impl Drop for TempDir {
     }
 }
 
+/// A port that nobody listens at, and that no other test of this program was given: it is free again until its broker
+/// listens, so the kernel may name it twice.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    let mut given = GIVEN.lock();
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        if !given.contains(&port) {
+            given.push(port);
+            return port;
+        }
+    }
 }
 
 pub struct Broker {
@@ -95,9 +105,10 @@ impl Broker {
             .stderr(log)
             .spawn()
             .expect("mosquitto starts");
-        self.child = Some(child);
+        let child = self.child.insert(child);
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         wait_for("mosquitto to listen", Duration::from_secs(5), || TcpStream::connect(at).is_ok());
+        assert!(child.try_wait().expect("it is ours").is_none(), "mosquitto ended: is its port taken?");
     }
 
     fn log_file(&self) -> PathBuf {
