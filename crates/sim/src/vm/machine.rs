@@ -24,7 +24,7 @@ const PORT: &str = "vigia.lines";
 
 /// Nothing of what is left out is tested, and each of it costs time under emulation.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=0 mitigations=off apparmor=0 selinux=0 audit=0 \
-     random.trust_cpu=on cryptomgr.notests raid=noautodetect tsc=reliable";
+     random.trust_cpu=on cryptomgr.notests raid=noautodetect tsc=reliable preempt=full";
 
 /// What a machine is made of.
 #[derive(Debug, Clone)]
