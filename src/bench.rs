@@ -167,6 +167,7 @@ pub fn whole_path(config: &Config, span: Duration) -> Result<(Speed, String), Be
     let mode = format!("{}, {}", loaded.engine, loaded.mode);
     let mut detector = Detector::new(loaded.network, &streams)?;
     let latest = Arc::new(Latest::default());
+    detector.announce(&latest);
     let (tell, _reports) = unbounded();
     let options = Options { camera: config.camera.clone(), every: 1, once: false };
     let camera = Camera::start(config.streams[0].clone(), options, latest.clone(), tell)?;

@@ -1,6 +1,9 @@
 //! What travels from a camera to the detector.
 
+use std::sync::Arc;
+
 use gst_video::VideoInfo;
+use vigia_accel::cuda::{DeviceImage, Gpu};
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 
@@ -21,9 +24,30 @@ pub struct Frame {
     pub surface: Surface,
 }
 
-/// Where the pixels are. Device memory (NVMM, CUDA) joins here.
+/// Where the pixels are.
 #[derive(Debug, Clone)]
 pub enum Surface {
     /// Host memory, planar or semi-planar YUV.
     System { buffer: gst::Buffer, info: VideoInfo },
+    /// Memory of this GPU, as its decoder left it.
+    Device { image: DeviceImage, gpu: Arc<Gpu> },
+}
+
+/// Where an engine wants its frames. Decoders leave them there if they can; what lies elsewhere is copied.
+#[derive(Debug, Clone, Default)]
+pub enum Place {
+    #[default]
+    Host,
+    Device(Arc<Gpu>),
+}
+
+impl Place {
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Host, Self::Host) => true,
+            (Self::Device(one), Self::Device(other)) => Arc::ptr_eq(one, other),
+            (Self::Host, Self::Device(_)) | (Self::Device(_), Self::Host) => false,
+        }
+    }
 }

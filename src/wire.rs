@@ -91,10 +91,13 @@ pub fn announced(config: &Config, desired: &Desired) -> Value {
     })
 }
 
-/// One stream in a status payload.
+/// One stream in a status payload, with what decodes it.
 #[must_use]
-pub fn stream(source_id: u32, state: &StreamState) -> Value {
+pub fn stream(source_id: u32, state: &StreamState, decoder: Option<&Value>) -> Value {
     let mut v = json!({ "source_id": source_id, "state": state.name() });
+    if let (Some(decoder), Value::Object(map)) = (decoder, &mut v) {
+        map.insert("decoder".into(), decoder.clone());
+    }
     if let (StreamState::Reconnecting { cause }, Value::Object(map)) = (state, &mut v) {
         map.insert("cause".into(), json!(cause));
     }

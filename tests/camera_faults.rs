@@ -132,7 +132,7 @@ fn another_resolution_in_the_middle_is_followed() {
     let changed = clock::now();
     while clock::now().since(changed) < BACK_WITHIN {
         let Some(frame) = rig.frame(Duration::from_millis(100)) else { continue };
-        let vigia::frame::Surface::System { info, .. } = &frame.surface;
+        let vigia::frame::Surface::System { info, .. } = &frame.surface else { panic!("{frame:?}") };
         if (info.width(), info.height()) == (640, 360) {
             return;
         }
@@ -166,7 +166,7 @@ const PATTERN: &Pattern = &Pattern {
 };
 
 fn mean_luma(frame: &vigia::frame::Frame) -> f64 {
-    let vigia::frame::Surface::System { buffer, info } = &frame.surface;
+    let vigia::frame::Surface::System { buffer, info } = &frame.surface else { panic!("{frame:?}") };
     let map = buffer.map_readable().expect("readable");
     let luma = &map[..(info.width() * info.height()) as usize];
     luma.iter().map(|v| f64::from(*v)).sum::<f64>() / luma.len() as f64

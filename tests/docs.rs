@@ -1,6 +1,7 @@
 //! What docs/mqtt.md shows is what the code writes.
 
 use serde_json::{Value, json};
+use vigia::camera::decoder::{Codec, Decoding, Memory};
 use vigia::liveness::{Judge, Part, Sign};
 use vigia::telemetry::Telemetry;
 use vigia::wire::{Identity, stream};
@@ -58,7 +59,17 @@ fn the_status_is_as_documented() {
     let shown = &examples()[1];
     let config = vigia::config::parse_site(b"instance_id: processor-hab-0-3").expect("good");
     let cause = Cause::new(CauseCode::NotFound, "no such stream (404)");
-    let streams = [stream(0, &StreamState::Running), stream(4, &StreamState::Reconnecting { cause })];
+    let decoder = Decoding {
+        codec: Codec::H264,
+        name: "avdec_h264",
+        memory: Memory::Host,
+        reason: "nvh264dec: not installed; nvv4l2decoder: not installed; avdec_h264: opened".to_owned(),
+        is_detour: false,
+    };
+    let streams = [
+        stream(0, &StreamState::Running, Some(&decoder.describe())),
+        stream(4, &StreamState::Reconnecting { cause }, None),
+    ];
     assert_eq!(shown["streams"], json!(streams));
     let identity = Identity::new(&config);
     let written = identity.status(

@@ -413,7 +413,7 @@ fn a_frame_that_cannot_be_read_costs_only_itself() {
     let streams = [1, 2, 3].map(|id| Stream { confidence: 0.25, ..stream(id) });
     let torn = |id, number| {
         let mut frame = frame(id, number, FRAME, 100);
-        let Surface::System { buffer, .. } = &mut frame.surface;
+        let Surface::System { buffer, .. } = &mut frame.surface else { panic!("it is of the host") };
         *buffer = gst::Buffer::from_slice(vec![0; 1000]);
         frame
     };
@@ -453,7 +453,7 @@ fn an_engine_that_always_fails_is_given_up() {
     let latest = Latest::default();
     for number in 1..=10 {
         let mut bad = frame(1, number, FRAME, 100);
-        let Surface::System { buffer, .. } = &mut bad.surface;
+        let Surface::System { buffer, .. } = &mut bad.surface else { panic!("it is of the host") };
         *buffer = gst::Buffer::new();
         latest.put(bad);
         let outcome = detector.step(&latest, Duration::ZERO, &mut |_| panic!("there is nothing to see"));
@@ -487,7 +487,7 @@ fn a_new_model_that_fails_on_every_frame_goes_back_by_itself() {
         for _ in 0..10 {
             let before = dropped.load(Ordering::Relaxed);
             let mut bad = frame(1, 1, FRAME, 100);
-            let Surface::System { buffer, .. } = &mut bad.surface;
+            let Surface::System { buffer, .. } = &mut bad.surface else { panic!("it is of the host") };
             *buffer = gst::Buffer::new();
             latest.put(bad);
             while dropped.load(Ordering::Relaxed) == before && !worker.is_finished() {

@@ -7,6 +7,8 @@
     reason = "pixels and confidences are small"
 )]
 
+#[path = "support/gpu.rs"]
+mod gpu;
 #[path = "support/shared.rs"]
 mod shared;
 
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gpu::{Decoders, Gpu};
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFrameRef, VideoInfo};
@@ -199,35 +202,21 @@ fn a_halved_model_finds_what_the_reference_finds() {
     it_agrees_with_the_reference("", models.path(), &["--engine", "openvino", "--openvino-dir", dir]);
 }
 
-/// The doubles of TensorRT and CUDA, and a folder for plans; as the shell sets them.
-fn gpu(dir: &Path, recipe: &str) -> String {
-    let beside = std::env::current_exe().expect("a program has a file");
-    let place = |double: &str, name: &str| {
-        fs::copy(beside.with_file_name(double), dir.join(name))
-            .expect("cargo builds the doubles for this test");
-    };
-    place("libvigia_double_nvinfer.so", "libnvinfer.so.10");
-    place("libvigia_double_cuda.so", "libcuda.so.1");
-    std::os::unix::fs::symlink("libnvinfer.so.10", dir.join("libnvonnxparser.so.10")).expect("a link");
-    std::os::unix::fs::symlink("libcuda.so.1", dir.join("libcuda.so")).expect("a link");
-    fs::write(dir.join("recipe.yaml"), recipe).expect("the disk has room");
-    let dir = dir.display();
-    format!(
-        "export LD_LIBRARY_PATH={dir} VIGIA_TENSORRT_DIR={dir} VIGIA_PLANS_DIR={dir}/plans VIGIA_RECIPE={dir}/recipe.yaml;"
-    )
-}
-
-/// In GPU mode: a plan is built, frames go to the device, candidates come back. The network's own work is rten's there, so
-/// what would be missed is the path's; with delayed copies, its missing waits.
+/// In GPU mode: a plan is built, frames go to the device or are decoded there, candidates come back. The network's own work is
+/// rten's there, so what would be missed is the path's; with delayed copies, its missing waits.
 #[test]
 fn on_a_gpu_it_finds_what_the_reference_finds() {
     let models = folder();
     let Some(()) = import(models.path()) else { return };
-    for (recipe, delay) in [("{precision: fp32, batch: 4}", "0"), ("{precision: fp16, batch: 1}", "1")] {
-        let dir = folder();
-        let settings = format!("{} export VIGIA_CUDA_DELAY={delay};", gpu(dir.path(), recipe));
+    for (recipe, decoders, delay) in [
+        ("{precision: fp32, batch: 4}", Decoders::None, "0"),
+        ("{precision: fp32, batch: 4}", Decoders::Nvdec, "1"),
+        ("{precision: fp16, batch: 1}", Decoders::Jetson, "1"),
+    ] {
+        let gpu = Gpu::new(recipe, decoders);
+        let settings = format!("{} export VIGIA_CUDA_DELAY={delay};", gpu.settings());
         it_agrees_with_the_reference(&settings, models.path(), &["--engine", "tensorrt"]);
-        assert_eq!(shared::files(&dir.path().join("plans")).len(), 1);
+        assert_eq!(shared::files(&gpu.plans()).len(), 1);
     }
 }
 

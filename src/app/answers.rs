@@ -25,7 +25,7 @@ impl App {
         let mut all = json!({
             "uptime_seconds": now.since(self.started).as_secs(),
             "engine": self.engine,
-            "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s)).collect::<Vec<_>>(),
+            "streams": self.streams.iter().map(|(id, s)| wire::stream(*id, s, self.decoders.get(id))).collect::<Vec<_>>(),
             "paused_sources": self.paused_sources(),
             "liveness": *self.watchdog.rows(),
         });

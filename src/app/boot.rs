@@ -109,6 +109,7 @@ impl App {
             reports,
             ended,
             streams,
+            decoders: BTreeMap::new(),
             updates: VecDeque::new(),
             engine: Value::Null,
             governor: Governor::new(clock::now()),

@@ -211,6 +211,7 @@ impl App {
     fn follow_streams(&mut self) {
         let ids = self.desired.source_ids();
         self.streams.retain(|id, _| ids.contains(id));
+        self.decoders.retain(|id, _| ids.contains(id));
         for id in &ids {
             self.streams.entry(*id).or_insert(StreamState::Connecting);
         }

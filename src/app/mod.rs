@@ -142,6 +142,8 @@ struct App {
     reports: Receiver<Report>,
     ended: Receiver<Ended>,
     streams: BTreeMap<u32, StreamState>,
+    /// What decodes each of them, as status shows it.
+    decoders: BTreeMap<u32, Value>,
     updates: VecDeque<Value>,
     engine: Value,
     governor: Governor,
@@ -232,7 +234,7 @@ impl App {
     }
 
     fn reported(&mut self, report: Option<Report>) {
-        let Some(Report { source_id, state }) = report else { return };
+        let Some(Report { source_id, state, decoding }) = report else { return };
         let severity = if matches!(state, StreamState::Reconnecting { .. }) { "WARNING" } else { "INFO" };
         let message = match &state {
             StreamState::Reconnecting { cause } => cause.to_string(),
@@ -244,6 +246,7 @@ impl App {
         self.updates.push_back(json!({ "source_id": source_id, "severity": severity, "message": message }));
         if self.desired.stream(source_id).is_some() {
             self.streams.insert(source_id, state);
+            self.decoders.extend(decoding.map(|d| (source_id, d.describe())));
         }
         self.stale = true;
     }

@@ -52,12 +52,13 @@ impl Running {
     pub fn start(
         camera: &config::Camera,
         streams: &[Stream],
-        detector: Detector,
+        mut detector: Detector,
         latest: Arc<Latest>,
         sink: Sink,
         (reports, ended, roster): (Sender<Report>, Sender<Ended>, Roster),
     ) -> Result<Self, ChangeError> {
         latest.open();
+        detector.announce(&latest);
         let stop = Arc::new(AtomicBool::new(false));
         let orders = detector.orders();
         roster.watch(Part::Engine, None, detector.pulse());

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gst_video::VideoInfo;
 use parking_lot::Mutex;
 use vigia_core::cadence::{Cadence, KeyframeGate, Verdict};
 use vigia_core::config::Pace;
 use vigia_core::event::Utc;
 use vigia_core::time::Instant;
 
+use super::decoder::Decoding;
 use super::latest::Latest;
 use crate::clock;
-use crate::frame::{Frame, Surface};
+use crate::frame::{Frame, Place, Surface};
 
 /// Length of a frame that doesn't say.
 const FRAME_LENGTH: Duration = Duration::from_millis(40);
@@ -36,6 +36,13 @@ pub struct Counters {
     pub reconnections: AtomicU64,
 }
 
+/// When a picture is shown, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    pub pts: Option<gst::ClockTime>,
+    pub duration: Option<gst::ClockTime>,
+}
+
 /// Shared between one stream's media threads and its watch.
 #[derive(Debug)]
 pub struct Feed {
@@ -50,6 +57,7 @@ pub struct Feed {
     last_picture: AtomicU64,
     interval_ns: AtomicU64,
     schedule: Mutex<Schedule>,
+    decoding: Mutex<Option<Decoding>>,
 }
 
 #[derive(Debug)]
@@ -90,12 +98,35 @@ impl Feed {
                 media_offset: Duration::ZERO,
                 media_end: Duration::ZERO,
             }),
+            decoding: Mutex::default(),
         }
     }
 
     /// Another rate from now on; the connection doesn't notice.
     pub fn set_max_fps(&self, max_fps: f64) {
         self.schedule.lock().cadence.set_max_fps(max_fps);
+    }
+
+    #[must_use]
+    pub fn source_id(&self) -> u32 {
+        self.source_id
+    }
+
+    /// Where the detector wants frames.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.latest.place()
+    }
+
+    /// What decodes the stream from now on.
+    pub fn set_decoding(&self, decoding: Decoding) {
+        *self.decoding.lock() = Some(decoding);
+    }
+
+    /// What decodes the stream; nothing before the first picture's format is known, and for raw pictures.
+    #[must_use]
+    pub fn decoding(&self) -> Option<Decoding> {
+        self.decoding.lock().clone()
     }
 
     /// A new connection: the decoder starts from nothing.
@@ -133,7 +164,7 @@ impl Feed {
         self.counters.received.fetch_add(1, Ordering::Relaxed);
         let mut s = self.schedule.lock();
         self.note_data(&mut s, now, buffer.pts());
-        let at = if live { now } else { s.media_time(buffer) };
+        let at = if live { now } else { s.media_time(buffer.pts(), buffer.duration()) };
         let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let Schedule { gate, cadence, .. } = &mut *s;
         let passed = gate.passes();
@@ -171,14 +202,14 @@ impl Feed {
     }
 
     /// A picture came out. Hands it on if it is due. Streaming thread.
-    pub fn picture(&self, buffer: gst::Buffer, info: &VideoInfo, age: Option<Duration>) {
+    pub fn picture(&self, at: Stamp, surface: Surface, age: Option<Duration>) {
         let now = clock::now();
         self.last_picture.store(now.0, Ordering::Release);
-        let pts = buffer.pts();
+        let Stamp { pts, duration } = at;
         let mut s = self.schedule.lock();
         s.owed_since = None;
         let live = age.is_some();
-        let at = if live { now } else { s.media_time(&buffer) };
+        let at = if live { now } else { s.media_time(pts, duration) };
         let leftover = pts.zip(s.opened_pts).is_some_and(|(pts, opened)| pts < opened);
         if leftover && s.gate.skips() {
             return;
@@ -199,7 +230,7 @@ impl Feed {
             captured,
             captured_at: Instant(now.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(0))),
             pts_ms: pts.map_or(0.0, |t| t.seconds_f64() * 1e3),
-            surface: Surface::System { buffer, info: info.clone() },
+            surface,
         };
         self.deliver(frame);
     }
@@ -256,9 +287,9 @@ impl Feed {
 
 impl Schedule {
     /// Media time that never goes back, also when a file loops.
-    fn media_time(&mut self, buffer: &gst::BufferRef) -> Instant {
-        let t = self.media_offset + buffer.pts().map_or(Duration::ZERO, Duration::from);
-        let length = buffer.duration().map_or(FRAME_LENGTH, Duration::from);
+    fn media_time(&mut self, pts: Option<gst::ClockTime>, duration: Option<gst::ClockTime>) -> Instant {
+        let t = self.media_offset + pts.map_or(Duration::ZERO, Duration::from);
+        let length = duration.map_or(FRAME_LENGTH, Duration::from);
         self.media_end = self.media_end.max(t + length);
         Instant::default().after(t)
     }

@@ -10,8 +10,11 @@ use parking_lot::{Condvar, Mutex};
 use vigia_core::stream::Gate;
 
 use crate::clock;
-use crate::frame::Frame;
+use crate::frame::{Frame, Place};
 use crate::liveness::Pulse;
+
+/// Most copies that wait for who asked for them.
+const TAP_WAITING_MAX: usize = 2;
 
 /// Where cameras put frames and the detector takes them.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ struct Slots {
     taken: Pulse,
     /// Who wants copies of frames, and how many more.
     tap: Option<(Sender<Frame>, u32)>,
+    /// Where frames are wanted.
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -55,6 +60,10 @@ impl Slots {
     /// A copy for who asked for one, to be sent without the lock.
     fn copy(&mut self, frame: &Frame) -> Option<(Sender<Frame>, Frame)> {
         let (tap, left) = self.tap.as_mut()?;
+        // A decoder has few buffers: who is slow gets fewer frames, not all of them.
+        if tap.len() >= TAP_WAITING_MAX {
+            return None;
+        }
         let tap = tap.clone();
         *left -= 1;
         if *left == 0 {
@@ -139,7 +148,18 @@ impl Latest {
         self.slots.lock().wants(source_id)
     }
 
-    /// Copies of the next `count` frames that come, of any stream. A new tap ends the old one.
+    /// Where cameras shall leave their frames from now on.
+    pub fn set_place(&self, place: Place) {
+        self.slots.lock().place = place;
+    }
+
+    /// Where frames are wanted.
+    pub fn place(&self) -> Place {
+        self.slots.lock().place.clone()
+    }
+
+    /// Copies of `count` frames that come, of any stream; while [`TAP_WAITING_MAX`] wait none is added. A new tap ends
+    /// the old one.
     #[must_use]
     pub fn tap(&self, count: u32) -> Receiver<Frame> {
         let (tap, copies) = bounded(count as usize);

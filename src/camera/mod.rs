@@ -5,9 +5,11 @@
 
 pub mod bus;
 pub mod decoder;
+pub mod device;
 pub mod feed;
 pub mod latest;
 pub mod pipeline;
+pub mod sink;
 pub mod source;
 
 use std::sync::Arc;
@@ -26,9 +28,10 @@ use vigia_core::time::Instant;
 
 use crate::clock;
 use crate::liveness::Pulse;
+use decoder::Decoding;
 use feed::{Counters, Feed};
 use latest::Latest;
-use pipeline::Pipeline;
+use pipeline::{Pipeline, Wanted};
 
 /// How often the watch looks at its clock; the bus wakes it earlier.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -44,6 +47,8 @@ const UNAUTHORIZED_DELAY: Duration = Duration::from_secs(4);
 pub struct Report {
     pub source_id: u32,
     pub state: StreamState,
+    /// What decodes the stream, as far as that is known.
+    pub decoding: Option<Decoding>,
 }
 
 /// Options that are not the stream's own.
@@ -89,7 +94,8 @@ impl Camera {
             stopped,
             reports,
             pulse: pulse.clone(),
-            state: None,
+            said: None,
+            instead: None,
             shown,
         };
         let work = move || {
@@ -109,6 +115,12 @@ impl Camera {
     #[must_use]
     pub fn state(&self) -> StreamState {
         self.state.lock().clone()
+    }
+
+    /// What decodes its stream; nothing before that is known, and for sources that need no decoder.
+    #[must_use]
+    pub fn decoder(&self) -> Option<Decoding> {
+        self.feed.decoding()
     }
 
     /// Of its thread, which comes by each 100 ms. A camera that is away takes nothing from it.
@@ -145,8 +157,11 @@ struct Watch {
     stopped: Receiver<()>,
     reports: Sender<Report>,
     pulse: Pulse,
-    state: Option<StreamState>,
-    /// The same, for [`Camera::state`].
+    /// What was reported last.
+    said: Option<(StreamState, Option<Decoding>)>,
+    /// Why this stream's pictures are not left on the device.
+    instead: Option<String>,
+    /// The state, for [`Camera::state`].
     shown: Arc<Mutex<StreamState>>,
 }
 
@@ -154,7 +169,7 @@ struct Watch {
 enum End {
     Stopped,
     OfFile,
-    /// A file that loops but can't be rewound: open it again.
+    /// A file that loops but can't be rewound, or pictures that are wanted elsewhere: open it again.
     Again,
 }
 
@@ -221,7 +236,9 @@ impl Watch {
     /// One connection, from start to its end or trouble.
     fn run_once(&mut self) -> Result<End, Cause> {
         let timeout = self.options.camera.connect_timeout;
-        let pipeline = Pipeline::start(&self.stream, &self.feed, self.options.camera.decoder, timeout)?;
+        let wanted = Wanted { place: self.feed.place(), instead: self.instead.clone() };
+        let choice = self.options.camera.decoder;
+        let pipeline = Pipeline::start(&self.stream, &self.feed, choice, &wanted, timeout)?;
         let bus = pipeline.pipeline.bus().ok_or_else(|| Cause::new(CauseCode::Failed, "no bus"))?;
         let mut progress = Progress { at: clock::now(), lap: clock::now(), keyframe_asked: None };
         loop {
@@ -229,6 +246,9 @@ impl Watch {
             self.pulse.beat(clock::now());
             if self.feed.stopped.load(Ordering::Acquire) {
                 return Ok(End::Stopped);
+            }
+            if self.is_misplaced(&pipeline, &wanted) {
+                return Ok(End::Again);
             }
             match message.as_ref().map(|m| m.view()) {
                 Some(gst::MessageView::Error(e)) => return Err(bus::cause(e)),
@@ -242,6 +262,33 @@ impl Watch {
             }
             self.look(&pipeline, &mut progress)?;
         }
+    }
+
+    /// Whether pictures must be left elsewhere than this pipeline does: they can't be read there, or a swap moved the
+    /// engine. A file goes on as it is until it ends; its pictures are copied meanwhile.
+    fn is_misplaced(&mut self, pipeline: &Pipeline, wanted: &Wanted) -> bool {
+        let source_id = self.stream.source_id;
+        if let Some(why) = pipeline.refused() {
+            tracing::warn!(
+                component = "camera",
+                event = "device_frames_refused",
+                source_id,
+                why,
+                "the decoder's frames can't be read on the GPU; they go through host memory",
+            );
+            self.instead = Some(format!("on the device: {why}"));
+            return true;
+        }
+        let moved = pipeline.live && !self.feed.place().is(&wanted.place);
+        if moved {
+            tracing::info!(
+                component = "camera",
+                event = "frames_move",
+                source_id,
+                "the engine moved: opened again"
+            );
+        }
+        moved
     }
 
     /// A camera that ends its stream is down; a file may start again.
@@ -311,22 +358,30 @@ impl Watch {
     }
 
     fn enter(&mut self, state: StreamState) {
-        if self.state.as_ref() == Some(&state) {
+        let decoding = self.feed.decoding();
+        let same_state = self.said.as_ref().is_some_and(|(said, _)| *said == state);
+        if same_state && self.said.as_ref().is_some_and(|(_, said)| *said == decoding) {
             return;
         }
+        self.said = Some((state.clone(), decoding.clone()));
+        self.report(state, decoding, same_state);
+    }
+
+    fn report(&self, state: StreamState, decoding: Option<Decoding>, is_known: bool) {
         let source_id = self.stream.source_id;
         let uri = &self.stream.uri;
-        if let StreamState::Reconnecting { cause } = &state {
+        if is_known {
+            // Only the decoder is another.
+        } else if let StreamState::Reconnecting { cause } = &state {
             let code = cause.code;
             tracing::warn!(component = "camera", event = "stream_down", source_id, %uri, ?code, "{cause}");
         } else {
             let name = state.name();
             tracing::info!(component = "camera", event = "stream_state", source_id, %uri, state = name, "{name}");
         }
-        self.state = Some(state.clone());
         self.shown.lock().clone_from(&state);
         // The app drains reports as long as it lives; after that nobody wants to know.
-        let _ = self.reports.send(Report { source_id, state });
+        let _ = self.reports.send(Report { source_id, state, decoding });
     }
 }
 

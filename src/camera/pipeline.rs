@@ -6,31 +6,38 @@
 //! v4l2src ─────────────────┘
 //! ```
 //! `videoconvert` stands by for decoders that give none of the formats the pre-processing
-//! reads; it passes everything else through untouched.
+//! reads; it passes everything else through untouched. Pictures on the device go from the decoder
+//! to the sink, and nothing is between.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gst_video::VideoInfo;
 use vigia_core::cadence::Verdict;
 use vigia_core::config::{Decoder as DecoderChoice, Pace, Stream};
 use vigia_core::stream::{Cause, CauseCode};
 
-use super::decoder::{self, Codec};
+use super::decoder::{self, Codec, Decoding, Memory};
+use super::device::Device;
 use super::feed::Feed;
+use super::sink::Pictures;
 use super::source::{Output, Source};
-
-/// Formats the pre-processing reads as they are.
-const FORMATS: [&str; 5] = ["NV12", "I420", "Y42B", "Y444", "GRAY8"];
-/// A picture that claims to be older than this has a broken clock, not a long way.
-const AGE_MAX: Duration = Duration::from_secs(10);
+use crate::frame::Place;
 
 /// A running graph. Dropping it stops it.
 #[derive(Debug)]
 pub struct Pipeline {
     pub pipeline: gst::Pipeline,
     pub live: bool,
+    device: Option<Arc<Device>>,
+}
+
+/// Where pictures shall be left.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub place: Place,
+    /// Why they are not left on the device, if this stream's can't be read there.
+    pub instead: Option<String>,
 }
 
 /// What the graph is built with.
@@ -38,6 +45,8 @@ pub struct Pipeline {
 struct Tail {
     feed: Arc<Feed>,
     choice: DecoderChoice,
+    device: Option<Arc<Device>>,
+    instead: Option<String>,
     sync: bool,
     drop: bool,
     live: bool,
@@ -52,14 +61,24 @@ impl Pipeline {
         stream: &Stream,
         feed: &Arc<Feed>,
         choice: DecoderChoice,
+        wanted: &Wanted,
         connect_timeout: Duration,
     ) -> Result<Self, Cause> {
         let source = Source::new(stream, connect_timeout)?;
         let pipeline = gst::Pipeline::new();
+        let device = match &wanted.place {
+            Place::Device(gpu) if wanted.instead.is_none() => Some(Arc::new(Device::new(gpu))),
+            Place::Device(_) | Place::Host => None,
+        };
+        if let Some(Ok(context)) = device.as_ref().map(|device| device.context()) {
+            pipeline.set_context(context);
+        }
         let waits = stream.pace == Pace::Max;
         let tail = Tail {
             feed: feed.clone(),
             choice,
+            device: device.clone(),
+            instead: wanted.instead.clone(),
             sync: !source.live && !waits,
             drop: !waits,
             live: source.live,
@@ -81,7 +100,7 @@ impl Pipeline {
             }
             Output::Raw => tail.attach(&pipeline, &src_pad(&source.element)?, None)?,
         }
-        let started = Self { pipeline, live: source.live };
+        let started = Self { pipeline, live: source.live, device };
         started.pipeline.set_state(gst::State::Playing).map_err(|_| started.first_error())?;
         Ok(started)
     }
@@ -93,6 +112,12 @@ impl Pipeline {
             Some(gst::MessageView::Error(e)) => super::bus::cause(e),
             _ => Cause::new(CauseCode::Failed, "the pipeline does not start"),
         }
+    }
+
+    /// Why its pictures can't be read on the device.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        self.device.as_ref()?.refused()
     }
 
     /// Asks the sender for a keyframe; cameras that don't know how ignore it.
@@ -113,6 +138,9 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
+        if let Some(device) = &self.device {
+            device.close();
+        }
         let _ = self.pipeline.set_state(gst::State::Null);
         // Callbacks hold the feed; without the bus they go with the pipeline.
         if let Some(bus) = self.pipeline.bus() {
@@ -186,46 +214,71 @@ fn on_first_pad(
 impl Tail {
     /// Adds decoder and sink behind `pad`, which carries `codec` or decoded pictures.
     fn attach(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, codec: Option<Codec>) -> Result<(), Cause> {
-        let convert = element("videoconvert")?;
-        let sink = self.sink();
-        add(pipeline, &[&convert, sink.upcast_ref()])?;
-        link(&convert, sink.upcast_ref())?;
-        let first = match codec {
-            None => {
-                let feed = self.feed.clone();
-                pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                    if let Some(buffer) = info.buffer() {
-                        feed.raw(buffer);
-                    }
-                    gst::PadProbeReturn::Ok
-                });
-                convert.clone()
-            }
-            Some(codec) => {
-                let chosen = decoder::choose(codec, self.choice).map_err(|tried| {
-                    Cause::new(CauseCode::Unsupported, format!("no decoder for {codec:?}: {tried}"))
-                })?;
-                tracing::info!(
-                    component = "camera", event = "decoder_chosen", decoder = chosen.name,
-                    reason = chosen.reason, codec = ?codec, "decoder chosen",
-                );
-                add(pipeline, &[&chosen.element])?;
-                match &chosen.download {
-                    None => link(&chosen.element, &convert)?,
-                    Some(download) => {
-                        add(pipeline, &[download])?;
-                        link(download, &convert)?;
-                        link(&chosen.element, download)?;
-                        sync(&[download])?;
-                    }
+        let Some(codec) = codec else {
+            let feed = self.feed.clone();
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                if let Some(buffer) = info.buffer() {
+                    feed.raw(buffer);
                 }
-                self.gate(pad);
-                chosen.element
-            }
+                gst::PadProbeReturn::Ok
+            });
+            return lay(pipeline, pad, &[element("videoconvert")?, self.sink(Memory::Host)]);
         };
-        sync(&[sink.upcast_ref(), &convert, &first])?;
-        let entry = first.static_pad("sink").ok_or_else(|| failed("a decoder without a sink pad"))?;
-        pad.link(&entry).map(|_| ()).map_err(|e| failed(format!("the decoder does not link: {e}")))
+        let instead = self.instead.as_deref();
+        let chosen =
+            decoder::choose(codec, self.choice, self.device.as_deref(), instead).map_err(|tried| {
+                Cause::new(CauseCode::Unsupported, format!("no decoder for {codec:?}: {tried}"))
+            })?;
+        self.tell(&chosen.decoding);
+        let memory = chosen.decoding.memory;
+        let mut chain = Vec::new();
+        // Containers have H.264 without the start codes that hardware looks for; a parser puts them in.
+        let factory = chosen.element.factory();
+        let takes = |caps: gst::Caps| factory.as_ref().is_some_and(|f| f.can_sink_any_caps(&caps));
+        if !pad.current_caps().is_none_or(takes) {
+            chain.push(element(codec.parser())?);
+        }
+        chain.push(chosen.element);
+        chain.extend(chosen.download);
+        if memory == Memory::Host {
+            chain.push(element("videoconvert")?);
+        }
+        chain.push(self.sink(memory));
+        self.gate(pad);
+        lay(pipeline, pad, &chain)
+    }
+
+    fn sink(&self, memory: Memory) -> gst::Element {
+        let (feed, device) = (self.feed.clone(), self.device.clone());
+        let Self { sync, drop, live, .. } = *self;
+        Pictures { feed, device, memory, live }.sink(sync, drop).upcast()
+    }
+
+    fn tell(&self, decoding: &Decoding) {
+        let Decoding { codec, name: decoder, memory, reason, is_detour } = decoding;
+        let (memory, source_id) = (memory.name(), self.feed.source_id());
+        tracing::info!(
+            component = "camera",
+            event = "decoder_chosen",
+            source_id,
+            decoder,
+            memory,
+            reason,
+            ?codec,
+            "decoder chosen",
+        );
+        if *is_detour {
+            tracing::warn!(
+                component = "camera",
+                event = "host_frames",
+                source_id,
+                decoder,
+                reason,
+                ?codec,
+                "each frame is copied to the GPU: no decoder leaves it there",
+            );
+        }
+        self.feed.set_decoding(decoding.clone());
     }
 
     /// Keeps what nobody will look at away from the decoder.
@@ -236,53 +289,6 @@ impl Tail {
             _ => gst::PadProbeReturn::Ok,
         });
     }
-
-    fn sink(&self) -> gst_app::AppSink {
-        let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(FORMATS)).build();
-        let (feed, live) = (self.feed.clone(), self.live);
-        let mut format: Option<(gst::Caps, VideoInfo)> = None;
-        let callbacks = gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer_owned()) else {
-                    return Ok(gst::FlowSuccess::Ok);
-                };
-                let known = format.as_ref().filter(|(c, _)| c.as_ptr() == caps.as_ptr());
-                if known.is_none() {
-                    let info = VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
-                    format = Some((caps.to_owned(), info));
-                }
-                let Some((_, info)) = &format else { return Err(gst::FlowError::NotNegotiated) };
-                let age = live.then(|| age(sink, &sample, &buffer));
-                // Released before a wait: the sample would hold the decoder's buffer twice.
-                drop(sample);
-                feed.picture(buffer, info, age);
-                Ok(gst::FlowSuccess::Ok)
-            })
-            .build();
-        let sink = gst_app::AppSink::builder()
-            .name("pictures")
-            .caps(&caps)
-            .sync(self.sync)
-            .max_buffers(1)
-            .drop(self.drop)
-            .callbacks(callbacks)
-            .build();
-        sink.set_property("qos", false);
-        // An unread picture must not hide the end of the stream.
-        sink.set_property("wait-on-eos", false);
-        sink.set_property("enable-last-sample", false);
-        sink
-    }
-}
-
-/// How long ago a picture was captured: running time now minus that of the picture.
-fn age(sink: &gst_app::AppSink, sample: &gst::Sample, buffer: &gst::BufferRef) -> Duration {
-    let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>());
-    let at = segment.and_then(|s| s.to_running_time(buffer.pts()?));
-    let now = sink.current_running_time();
-    let age = now.zip(at).and_then(|(now, at)| now.checked_sub(at)).map_or(Duration::ZERO, Duration::from);
-    if age > AGE_MAX { Duration::ZERO } else { age }
 }
 
 fn failed(detail: impl Into<String>) -> Cause {
@@ -314,6 +320,16 @@ fn add(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), Cause
 
 fn link(from: &gst::Element, to: &gst::Element) -> Result<(), Cause> {
     from.link(to).map_err(|e| failed(e.to_string()))
+}
+
+/// Adds elements behind `pad`, one after the other, and starts them: the last first, so that nothing comes too early.
+fn lay(pipeline: &gst::Pipeline, pad: &gst::Pad, chain: &[gst::Element]) -> Result<(), Cause> {
+    add(pipeline, &chain.iter().collect::<Vec<_>>())?;
+    gst::Element::link_many(chain).map_err(|e| failed(e.to_string()))?;
+    sync(&chain.iter().rev().collect::<Vec<_>>())?;
+    let entry = chain.first().and_then(|first| first.static_pad("sink"));
+    let entry = entry.ok_or_else(|| failed("a decoder without a sink pad"))?;
+    pad.link(&entry).map(|_| ()).map_err(|e| failed(format!("the decoder does not link: {e}")))
 }
 
 fn src_pad(element: &gst::Element) -> Result<gst::Pad, Cause> {

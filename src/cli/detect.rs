@@ -13,6 +13,7 @@ use vigia_core::event::class_name;
 use vigia_core::stream::StreamState;
 
 use super::Failure;
+use crate::camera::decoder::Decoding;
 use crate::camera::latest::Latest;
 use crate::camera::{Camera, Options};
 use crate::config::Flag;
@@ -35,7 +36,7 @@ pub struct Args {
     /// Overlap above which the weaker of two boxes of a class goes
     #[arg(long, default_value_t = 0.45)]
     iou: f64,
-    /// auto, openvino or rten
+    /// auto, tensorrt, openvino or rten
     #[arg(long, default_value = "auto")]
     engine: String,
     #[arg(long, value_name = "DIR", default_value = "models")]
@@ -60,6 +61,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let _ = writeln!(std::io::stderr(), "{}: {} ({})", loaded.model_id, loaded.reason, loaded.mode);
     let mut detector = Detector::new(loaded.network, &streams).map_err(Failure::failed)?;
     let latest = Arc::new(Latest::default());
+    detector.announce(&latest);
     let (reports_in, reports) = unbounded();
     let options = Options { camera: config.camera.clone(), every: args.every, once: true };
     let stream = config.streams[0].clone();
@@ -82,6 +84,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             break;
         }
         over = over.or_else(|| reports.try_iter().map(|r| r.state).find(is_over));
+    }
+    if let Some(Decoding { name, memory, reason, .. }) = camera.decoder() {
+        let _ = writeln!(std::io::stderr(), "decoder: {name} ({} memory): {reason}", memory.name());
     }
     drop(camera);
     super::written(broken.map_or_else(|| out.flush(), Err))?;

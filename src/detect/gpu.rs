@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrayvec::ArrayVec;
 use thiserror::Error;
-use vigia_accel::cuda::{Batch, Frame as Image, Source};
+use vigia_accel::cuda::{Batch, Frame as Image};
 use vigia_accel::preprocess::{Letterbox, TensorSpec};
 use vigia_accel::tensorrt::{Engine, TensorRtError};
 use vigia_core::detection::{BBox, Detection};
@@ -12,7 +12,7 @@ use vigia_core::detection::{BBox, Detection};
 use super::FrameError;
 use super::network::{Asked, Placed};
 use super::picture::Grid;
-use super::surface::Mapped;
+use super::surface::{Mapped, Pixels};
 
 /// Most frames per batch: what is mapped at once lies on the stack.
 pub const BATCH_MAX: usize = 32;
@@ -25,7 +25,7 @@ pub enum GpuError {
     Engine(#[from] TensorRtError),
 }
 
-/// Maps the frames, uploads those that lie in host memory, and starts the batch.
+/// Maps the frames, uploads those that lie in host memory, and starts the batch. The others stay where they are.
 pub(super) fn begin(
     engine: &mut Engine,
     slot: usize,
@@ -35,14 +35,13 @@ pub(super) fn begin(
 ) -> Result<(), FrameError> {
     let mapped = asked.iter().take(BATCH_MAX).map(|a| Mapped::new(&a.frame.surface));
     let mapped = mapped.collect::<Result<ArrayVec<_, BATCH_MAX>, _>>()?;
-    let images = mapped.iter().map(Mapped::image).collect::<Result<ArrayVec<_, BATCH_MAX>, _>>()?;
-    let frames =
-        images.iter().zip(asked).map(|(image, a)| Image { source: Source::Host(image), floor: a.floor });
+    let pixels = mapped.iter().map(Mapped::pixels).collect::<Result<ArrayVec<_, BATCH_MAX>, _>>()?;
+    let frames = pixels.iter().zip(asked).map(|(p, a)| Image { source: p.source(), floor: a.floor });
     let frames: ArrayVec<_, BATCH_MAX> = frames.collect();
-    placed.extend(images.iter().zip(asked).map(|(image, a)| {
-        let (width, height) = (image.width(), image.height());
+    placed.extend(pixels.iter().map(|p: &Pixels<'_>| (p.size(), p.range())).zip(asked).map(|(of, a)| {
+        let ((width, height), range) = of;
         let letterbox = Letterbox::new((width, height), (tensor.width, tensor.height), tensor.align);
-        Placed { letterbox, width, height, floor: a.floor, grid: DARK, range: image.range() }
+        Placed { letterbox, width, height, floor: a.floor, grid: DARK, range }
     }));
     Ok(engine.begin(slot, &frames).map_err(GpuError::from)?)
 }

@@ -110,6 +110,8 @@ pub struct Detector {
     /// The model before, until the new one has proven itself.
     spare: Option<Box<Network>>,
     generation: u64,
+    /// The generation whose place for frames was told.
+    announced: u64,
     lanes: BTreeMap<u32, Lane>,
     /// The last picture of each stream.
     looks: BTreeMap<u32, Look>,
@@ -160,6 +162,7 @@ impl Detector {
             network: Box::new(network),
             spare: None,
             generation: 1,
+            announced: 0,
             lanes,
             looks: BTreeMap::new(),
             found: Vec::new(),
@@ -215,6 +218,14 @@ impl Detector {
         self.drain(&mut emit)
     }
 
+    /// Tells cameras where to leave frames: before they start, so that they begin right. A swap does it by itself.
+    pub fn announce(&mut self, frames: &Latest) {
+        if self.announced != self.generation {
+            self.announced = self.generation;
+            frames.set_place(self.network.place());
+        }
+    }
+
     /// Finishes what is in flight.
     fn drain(&mut self, emit: &mut impl FnMut(&Detected)) -> Result<(), DetectError> {
         while !self.jobs.is_empty() {
@@ -234,6 +245,7 @@ impl Detector {
         patience: Duration,
         emit: &mut impl FnMut(&Detected),
     ) -> Result<bool, DetectError> {
+        self.announce(frames);
         while let Some(&slot) = self.free.last() {
             // With work in flight there is better to do than to wait for a camera.
             let wait = if self.jobs.is_empty() { patience } else { Duration::ZERO };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vigia_accel::cuda::Download;
 use vigia_accel::preprocess::{Letterbox, Preprocessor, Range};
 use vigia_accel::tensorrt;
 use vigia_core::detection::head::Decoder;
@@ -11,7 +12,7 @@ use super::engine::Engine;
 use super::manifest::Manifest;
 use super::picture::{self, Grid};
 use super::{FrameError, Suppression, gpu, surface};
-use crate::frame::Frame;
+use crate::frame::{Frame, Place};
 
 /// What a swap replaces.
 #[derive(Debug)]
@@ -25,7 +26,12 @@ pub struct Network {
 #[derive(Debug)]
 enum Machine {
     /// One frame per request: pre-processing and head on the processor.
-    Host { engine: Engine, decoder: Decoder },
+    Host {
+        engine: Engine,
+        decoder: Decoder,
+        /// For frames that lie on a GPU.
+        download: Option<Download>,
+    },
     /// Batches; everything up to the candidates on the GPU.
     Gpu(Box<tensorrt::Engine>),
 }
@@ -55,12 +61,21 @@ impl Network {
     pub fn new(engine: Engine, manifest: Arc<Manifest>, suppression: Suppression) -> Self {
         let (width, height) = (manifest.input.width as usize, manifest.input.height as usize);
         let decoder = Decoder::new(manifest.head, manifest.classes.len(), width, height);
-        Self { machine: Machine::Host { engine, decoder }, manifest, suppression }
+        Self { machine: Machine::Host { engine, decoder, download: None }, manifest, suppression }
     }
 
     #[must_use]
     pub fn on_gpu(engine: tensorrt::Engine, manifest: Arc<Manifest>, suppression: Suppression) -> Self {
         Self { machine: Machine::Gpu(Box::new(engine)), manifest, suppression }
+    }
+
+    /// Where it wants frames.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.machine {
+            Machine::Host { .. } => Place::Host,
+            Machine::Gpu(engine) => Place::Device(engine.gpu().clone()),
+        }
     }
 
     /// How many batches may be in flight.
@@ -92,10 +107,10 @@ impl Network {
     ) -> Result<(), FrameError> {
         match &mut self.machine {
             Machine::Gpu(engine) => gpu::begin(engine, slot, asked, &self.manifest.tensor_spec(), placed),
-            Machine::Host { engine, .. } => {
+            Machine::Host { engine, download, .. } => {
                 for Asked { frame, floor } in asked {
                     let input = engine.input(slot)?;
-                    placed.push(surface::with_image(&frame.surface, |image| {
+                    placed.push(surface::with_image(&frame.surface, download, |image| {
                         Ok::<_, FrameError>(Placed {
                             letterbox: pre.run(image, input)?,
                             width: image.width(),
@@ -123,7 +138,7 @@ impl Network {
     ) -> Result<(), FrameError> {
         let (manifest, suppression) = (&self.manifest, self.suppression);
         match &mut self.machine {
-            Machine::Host { engine, decoder } => {
+            Machine::Host { engine, decoder, .. } => {
                 for (at, placed) in placed.iter().enumerate() {
                     engine.wait(slot, |outputs| decoder.decode(outputs, placed.floor, found))??;
                     settle(manifest, suppression, placed, found);

@@ -1,9 +1,14 @@
-//! From a frame's surface to the image that the pre-processing reads. Nothing is copied.
+//! From a frame's surface to the image that the pre-processing reads. Nothing is copied, but for an engine on the processor
+//! whose frames are still left on the device.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gst_video::prelude::*;
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef};
+use gst_video::{VideoFormat, VideoFrameRef};
 use thiserror::Error;
-use vigia_accel::preprocess::{Image, ImageError, Matrix, PixelFormat, Range};
+use vigia_accel::colours::colours;
+use vigia_accel::cuda::{CudaError, DeviceImage, Download, Source};
+use vigia_accel::preprocess::{Image, ImageError, PixelFormat, Range};
 
 use super::FrameError;
 use crate::frame::Surface;
@@ -17,17 +22,52 @@ pub enum SurfaceError {
     Map,
     #[error("the picture is not whole: {0}")]
     Image(#[from] ImageError),
+    #[error("the picture can't be brought to the host: {0}")]
+    Download(#[from] CudaError),
 }
 
 /// A surface whose pixels can be read.
-pub(super) struct Mapped<'a> {
-    frame: VideoFrameRef<&'a gst::BufferRef>,
-    format: PixelFormat,
+pub(super) enum Mapped<'a> {
+    Host { frame: VideoFrameRef<&'a gst::BufferRef>, format: PixelFormat },
+    Device(&'a DeviceImage),
+}
+
+/// Its pixels.
+pub(super) enum Pixels<'a> {
+    Host(Image<'a>),
+    Device(&'a DeviceImage),
+}
+
+impl Pixels<'_> {
+    pub(super) fn source(&self) -> Source<'_> {
+        match self {
+            Self::Host(image) => Source::Host(image),
+            Self::Device(image) => Source::Device(image),
+        }
+    }
+
+    /// In pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Host(image) => (image.width(), image.height()),
+            Self::Device(image) => (image.layout().width, image.layout().height),
+        }
+    }
+
+    pub(super) fn range(&self) -> Range {
+        match self {
+            Self::Host(image) => image.range(),
+            Self::Device(image) => image.layout().range,
+        }
+    }
 }
 
 impl<'a> Mapped<'a> {
     pub(super) fn new(surface: &'a Surface) -> Result<Self, SurfaceError> {
-        let Surface::System { buffer, info } = surface;
+        let (buffer, info) = match surface {
+            Surface::System { buffer, info } => (buffer, info),
+            Surface::Device { image, .. } => return Ok(Self::Device(image)),
+        };
         let format = match info.format() {
             VideoFormat::Nv12 => PixelFormat::Nv12,
             VideoFormat::I420 => PixelFormat::I420,
@@ -37,41 +77,61 @@ impl<'a> Mapped<'a> {
             other => return Err(SurfaceError::Format(other.to_string())),
         };
         let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| SurfaceError::Map)?;
-        Ok(Self { frame, format })
+        Ok(Self::Host { frame, format })
     }
 
-    pub(super) fn image(&self) -> Result<Image<'_>, SurfaceError> {
+    pub(super) fn pixels(&self) -> Result<Pixels<'_>, SurfaceError> {
+        let (frame, format) = match self {
+            Self::Host { frame, format } => (frame, *format),
+            Self::Device(image) => return Ok(Pixels::Device(image)),
+        };
         let mut planes: [&[u8]; 3] = [&[]; 3];
         let mut strides = [0; 3];
-        for i in 0..self.format.planes() {
+        for i in 0..format.planes() {
             let at = u32::try_from(i).map_err(|_| SurfaceError::Map)?;
-            planes[i] = self.frame.plane_data(at).map_err(|_| SurfaceError::Map)?;
+            planes[i] = frame.plane_data(at).map_err(|_| SurfaceError::Map)?;
             // A negative stride would be a picture upside down; no decoder gives one.
-            strides[i] = usize::try_from(self.frame.plane_stride()[i]).map_err(|_| SurfaceError::Map)?;
+            strides[i] = usize::try_from(frame.plane_stride()[i]).map_err(|_| SurfaceError::Map)?;
         }
-        let colour = self.frame.info().colorimetry();
-        let matrix = match colour.matrix() {
-            VideoColorMatrix::Bt709 => Matrix::Bt709,
-            VideoColorMatrix::Bt2020 => Matrix::Bt2020,
-            _ => Matrix::Bt601,
-        };
-        let range = match colour.range() {
-            VideoColorRange::Range0_255 => Range::Full,
-            _ => Range::Limited,
-        };
-        let (width, height) = (self.frame.width(), self.frame.height());
-        Ok(Image::new(self.format, width, height, matrix, range, planes, strides)?)
+        let (matrix, range) = colours(frame.info());
+        let image = Image::new(format, frame.width(), frame.height(), matrix, range, planes, strides)?;
+        Ok(Pixels::Host(image))
     }
 }
 
-/// Maps the surface for reading while `read` runs.
+/// Maps the surface for reading while `read` runs. What lies on the device comes to the host by `download`, which is made
+/// when it is first needed: on trial of a model, and after a swap until the cameras have followed.
 ///
 /// # Errors
 /// [`FrameError::Surface`], or what `read` says.
 pub fn with_image<T>(
     surface: &Surface,
+    download: &mut Option<Download>,
     read: impl FnOnce(&Image) -> Result<T, FrameError>,
 ) -> Result<T, FrameError> {
-    let mapped = Mapped::new(surface)?;
-    read(&mapped.image()?)
+    if let Surface::Device { image, gpu } = surface {
+        let download = match download {
+            Some(download) => download,
+            none => {
+                say_once();
+                none.insert(Download::new(gpu).map_err(SurfaceError::from)?)
+            }
+        };
+        return read(&download.get(image).map_err(SurfaceError::from)?);
+    }
+    match Mapped::new(surface)?.pixels()? {
+        Pixels::Host(image) => read(&image),
+        Pixels::Device(_) => Err(SurfaceError::Map.into()),
+    }
+}
+
+fn say_once() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        tracing::info!(
+            component = "detect",
+            event = "frames_downloaded",
+            "frames on the GPU are copied for an engine on the processor; said once"
+        );
+    }
 }

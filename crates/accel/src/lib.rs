@@ -1,4 +1,6 @@
 //! The fence of vigia: every line of unsafe code lives in this crate.
+#[cfg(feature = "surface")]
+pub mod colours;
 pub mod cuda;
 pub mod memory;
 pub mod openvino;

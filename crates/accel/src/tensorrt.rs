@@ -48,6 +48,7 @@ pub struct Options {
 /// A plan, open.
 #[derive(Debug)]
 pub struct Engine {
+    gpu: Arc<Gpu>,
     slots: Vec<Slot<Network>>,
     batch_max: usize,
 }
@@ -73,7 +74,13 @@ impl Engine {
             let network = Network { context: engine.context(Scratch::Own)?, ports: ports.clone(), batch: 0 };
             Ok(Slot::new(gpu, ports.spec(options, batch_max), network)?)
         });
-        Ok(Self { slots: slots.collect::<Result<_, TensorRtError>>()?, batch_max })
+        Ok(Self { gpu: gpu.clone(), slots: slots.collect::<Result<_, TensorRtError>>()?, batch_max })
+    }
+
+    /// Whose memory frames need not leave.
+    #[must_use]
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
     }
 
     /// How many batches may be in flight.

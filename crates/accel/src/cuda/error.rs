@@ -6,7 +6,7 @@ use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::CUresult;
 use thiserror::Error;
 
-use super::image::DeviceImageError;
+use super::image::{DeviceFormat, DeviceImageError};
 
 /// What can go wrong with CUDA.
 #[derive(Debug, Error)]
@@ -38,6 +38,8 @@ pub enum CudaError {
     Idle,
     #[error("the network could not be enqueued: {0}")]
     Enqueue(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("frames in {0:?} are not brought to the host; planar YUV is")]
+    Format(DeviceFormat),
     #[error(transparent)]
     Image(#[from] DeviceImageError),
     #[error("the tensor can't be made: {0}")]
@@ -73,6 +75,7 @@ impl CudaError {
             | Self::InFlight
             | Self::Idle
             | Self::Enqueue(_)
+            | Self::Format(_)
             | Self::Image(_)
             | Self::Preprocess(_) => Class::Transient,
         }

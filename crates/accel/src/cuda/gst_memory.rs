@@ -11,13 +11,13 @@ use std::ffi::c_void;
 use std::fmt;
 use std::sync::Arc;
 
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo, VideoMeta};
+use gst_video::{VideoFormat, VideoInfo, VideoMeta};
 use libloading::{Library, Symbol};
 use thiserror::Error;
 
 use super::gpu::Gpu;
 use super::image::{DeviceFormat, DeviceImage, DeviceImageError, DeviceLayout, Keep, RawStream};
-use crate::preprocess::{Matrix, Range};
+use crate::colours::colours;
 
 const LIBRARY: &str = "libgstcuda-1.0.so.0";
 /// `GST_MAP_CUDA`: of libgstcuda's header, `GST_MAP_FLAG_LAST << 1`.
@@ -194,15 +194,6 @@ fn layout(meta: &VideoMeta, info: &VideoInfo) -> Result<DeviceLayout, GstCudaErr
         // A negative stride would be a picture upside down; no decoder gives one.
         pitches[plane] = usize::try_from(stride).map_err(|_| GstCudaError::NoMeta)?;
     }
-    let colour = info.colorimetry();
-    let matrix = match colour.matrix() {
-        VideoColorMatrix::Bt709 => Matrix::Bt709,
-        VideoColorMatrix::Bt2020 => Matrix::Bt2020,
-        _ => Matrix::Bt601,
-    };
-    let range = match colour.range() {
-        VideoColorRange::Range0_255 => Range::Full,
-        _ => Range::Limited,
-    };
+    let (matrix, range) = colours(info);
     Ok(DeviceLayout { format, width: meta.width(), height: meta.height(), matrix, range, offsets, pitches })
 }

@@ -180,9 +180,9 @@ pub(crate) enum Keep {
     /// A buffer of a decoder's pool.
     #[cfg(feature = "surface")]
     Gst(gst::Buffer),
-    /// The same, and what was made for its surface.
+    /// What was made for its surface, and the same: the surface may go with the buffer, so it must outlive the first.
     #[cfg(feature = "surface")]
-    Nvmm(gst::Buffer, Arc<super::nvmm::Registered>),
+    Nvmm(Arc<super::nvmm::Registered>, gst::Buffer),
 }
 
 /// A frame on the device, which stays there while this, or a clone of it, lives.
@@ -191,10 +191,22 @@ pub struct DeviceImage {
     layout: DeviceLayout,
     /// Device addresses, or texture objects.
     planes: [u64; 3],
-    texture: bool,
+    /// Behind the texture objects.
+    arrays: Option<[u64; 2]>,
     keep: Keep,
     /// What writes it.
     after: Option<Writer>,
+}
+
+/// What copies read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plane {
+    Rows {
+        address: u64,
+        pitch: usize,
+    },
+    /// A handle of the driver's.
+    Array(u64),
 }
 
 /// A stream that may still write a frame.
@@ -232,7 +244,7 @@ impl DeviceImage {
         let planes = std::array::from_fn(|plane| {
             if plane < layout.format.planes() { address + layout.offsets[plane] as u64 } else { 0 }
         });
-        DeviceImage { layout, planes, texture: false, keep, after: None }
+        DeviceImage { layout, planes, arrays: None, keep, after: None }
     }
 
     /// For planes that lie apart from each other.
@@ -242,14 +254,20 @@ impl DeviceImage {
     #[cfg(feature = "surface")]
     pub(crate) unsafe fn from_planes(layout: DeviceLayout, planes: [u64; 2], keep: Keep) -> Self {
         let planes = [planes[0], planes[1], 0];
-        DeviceImage { layout, planes, texture: false, keep, after: None }
+        DeviceImage { layout, planes, arrays: None, keep, after: None }
     }
 
     /// # Safety
-    /// The planes are texture objects over arrays of the layout's size that read single texels as integers, while `keep`
-    /// lives. The layout is that of NV12 or P010.
-    pub(crate) unsafe fn from_textures(layout: DeviceLayout, objects: [u64; 2], keep: Keep) -> Self {
-        DeviceImage { layout, planes: [objects[0], objects[1], 0], texture: true, keep, after: None }
+    /// The planes are texture objects over `arrays` of the layout's size that read single texels as integers, while
+    /// `keep` lives. The layout is that of NV12 or P010.
+    pub(crate) unsafe fn from_textures(
+        layout: DeviceLayout,
+        objects: [u64; 2],
+        arrays: [u64; 2],
+        keep: Keep,
+    ) -> Self {
+        let planes = [objects[0], objects[1], 0];
+        DeviceImage { layout, planes, arrays: Some(arrays), keep, after: None }
     }
 
     /// The same, but `stream` may not have written it yet: what reads it waits on the device, nobody on the host.
@@ -279,7 +297,15 @@ impl DeviceImage {
     /// Whether it lies in block-linear arrays.
     #[must_use]
     pub fn is_texture(&self) -> bool {
-        self.texture
+        self.arrays.is_some()
+    }
+
+    /// Where the pixels of a plane are.
+    pub(super) fn plane(&self, plane: usize) -> Plane {
+        match self.arrays {
+            Some(arrays) => Plane::Array(arrays[plane]),
+            None => Plane::Rows { address: self.planes[plane], pitch: self.layout.pitches[plane] },
+        }
     }
 
     pub(super) fn planes(&self) -> [u64; 3] {

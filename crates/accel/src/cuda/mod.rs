@@ -22,6 +22,7 @@
 //! # Known limits
 //! cudarc names error codes by an enum of CUDA 12.6's header; a code that a newer driver invents has no name there.
 
+mod download;
 mod error;
 mod gpu;
 #[cfg(feature = "surface")]
@@ -39,6 +40,7 @@ mod stream;
 mod texture;
 mod upload;
 
+pub use download::Download;
 pub use error::{Class, CudaError};
 pub use gpu::{Gpu, MemoryInfo, Properties};
 pub use image::{DeviceFormat, DeviceImage, DeviceImageError, DeviceLayout};

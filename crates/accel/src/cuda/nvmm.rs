@@ -221,7 +221,8 @@ pub(crate) struct Registered {
     layout: DeviceLayout,
     /// Addresses, unless there are textures.
     planes: [u64; 2],
-    textures: Option<[Texture; 2]>,
+    /// And the arrays behind them.
+    textures: Option<([Texture; 2], [u64; 2])>,
 }
 
 // SAFETY: handles of libraries that lock; nothing is changed after `new`.
@@ -290,7 +291,7 @@ impl Registered {
                 let textures =
                     unsafe { [Texture::new(&self.gpu, array(0))?, Texture::new(&self.gpu, array(1))?] };
                 self.planes = [textures[0].object(), textures[1].object()];
-                self.textures = Some(textures);
+                self.textures = Some((textures, [frame.planes[0], frame.planes[1]]));
             }
             1 => {
                 let (row, _) = self.layout.format.plane_size(0, width, height);
@@ -306,10 +307,10 @@ impl Registered {
     }
 
     fn image(this: &Arc<Self>, buffer: &gst::Buffer) -> DeviceImage {
-        let keep = Keep::Nvmm(buffer.clone(), this.clone());
-        if this.textures.is_some() {
+        let keep = Keep::Nvmm(this.clone(), buffer.clone());
+        if let Some((_, arrays)) = &this.textures {
             // SAFETY: the textures are over the surface's planes and live as long as `this`, which is kept.
-            return unsafe { DeviceImage::from_textures(this.layout, this.planes, keep) };
+            return unsafe { DeviceImage::from_textures(this.layout, this.planes, *arrays, keep) };
         }
         // SAFETY: CUDA gave these addresses and pitch for a surface of this size; they are valid while `this` is kept.
         unsafe { DeviceImage::from_planes(this.layout, this.planes, keep) }

@@ -78,7 +78,7 @@ impl Drop for Array {
 pub struct TextureImage {
     /// Of the arrays after them.
     textures: [Texture; 2],
-    _arrays: [Array; 2],
+    arrays: [Array; 2],
     layout: DeviceLayout,
 }
 
@@ -120,14 +120,15 @@ impl TextureImage {
         }
         // SAFETY: the arrays are of this kind, and `TextureImage` drops them after the textures.
         let textures = unsafe { [Texture::new(gpu, arrays[0].raw)?, Texture::new(gpu, arrays[1].raw)?] };
-        Ok(TextureImage { textures, _arrays: arrays, layout })
+        Ok(TextureImage { textures, arrays, layout })
     }
 
     #[must_use]
     pub fn image(self: &Arc<Self>) -> DeviceImage {
         let objects = [self.textures[0].object(), self.textures[1].object()];
+        let arrays = self.arrays.each_ref().map(|array| array.raw as u64);
         // SAFETY: the objects were made for arrays of this layout, and live as long as `self`, which is kept.
-        unsafe { DeviceImage::from_textures(self.layout, objects, Keep::Texture(self.clone())) }
+        unsafe { DeviceImage::from_textures(self.layout, objects, arrays, Keep::Texture(self.clone())) }
     }
 }
 

@@ -40,6 +40,19 @@ pub unsafe extern "C" fn vigia_cuda_count(name: *const c_char) -> u64 {
     with(|c| name.to_str().ok().and_then(|n| c.get(n)).copied().unwrap_or(0))
 }
 
+/// Writes all counts into the file that `VIGIA_CUDA_COUNTS` names.
+extern "C" fn write() {
+    let Some(path) = std::env::var_os("VIGIA_CUDA_COUNTS") else { return };
+    let text = with(|c| c.iter().map(|(name, n)| format!("{name} {n}\n")).collect::<String>());
+    std::fs::write(path, text).expect("VIGIA_CUDA_COUNTS names a file that can be written");
+}
+
+/// Has [`write`] run when the process ends.
+pub(crate) fn write_at_exit() {
+    // SAFETY: the library is never unloaded, and the function may run on any thread.
+    unsafe { libc::atexit(write) };
+}
+
 /// Forgets the calls and what ran, not what is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn vigia_cuda_reset() {

@@ -86,22 +86,25 @@ static DRIVER: OnceLock<Driver> = OnceLock::new();
 pub fn init() -> Answer {
     let options = Options::read();
     let Some(device) = options.device else { return Err(code::NO_DEVICE) };
-    DRIVER.get_or_init(|| Driver {
-        options,
-        device,
-        memory: Mutex::default(),
-        streams: Table::default(),
-        events: Table::default(),
-        modules: Table::default(),
-        functions: Table::default(),
-        graphs: Table::default(),
-        executables: Table::default(),
-        arrays: Table::default(),
-        textures: Table::default(),
-        default_stream: OnceLock::new(),
-        sticky: AtomicU32::new(0),
-        ran: AtomicU64::new(0),
-        asked: AtomicU64::new(0),
+    DRIVER.get_or_init(|| {
+        count::write_at_exit();
+        Driver {
+            options,
+            device,
+            memory: Mutex::default(),
+            streams: Table::default(),
+            events: Table::default(),
+            modules: Table::default(),
+            functions: Table::default(),
+            graphs: Table::default(),
+            executables: Table::default(),
+            arrays: Table::default(),
+            textures: Table::default(),
+            default_stream: OnceLock::new(),
+            sticky: AtomicU32::new(0),
+            ran: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+        }
     });
     Ok(())
 }

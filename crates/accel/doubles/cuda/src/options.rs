@@ -8,6 +8,7 @@
 //! | `VIGIA_CUDA_STICKY_AFTER` | the kernel after so many ends in error 700, and so does every call from then on |
 //! | `VIGIA_CUDA_FAIL_LAUNCH` | the launch of this number, from 1, answers 701 |
 //! | `VIGIA_CUDA_NO_CAPTURE` | `1`: captures end as if something in them could not be captured |
+//! | `VIGIA_CUDA_COUNTS` | a file that gets all counts when the process ends, one `name number` a line |
 //! | `VIGIA_CUDA_PTX` | the newest PTX ISA taken, times ten; 85 by default, as the drivers of JetPack 6 |
 
 use std::env;

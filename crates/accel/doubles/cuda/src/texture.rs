@@ -1,5 +1,6 @@
 //! Arrays, the textures that read them, and copies of rows.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use cudarc::driver::sys::{CUDA_MEMCPY2D, CUmemorytype};
@@ -29,6 +30,14 @@ impl Array {
     fn pitch(&self) -> u32 {
         self.width * self.channels * self.bytes
     }
+}
+
+/// Where an array's rows lie for the host, one after the other, for doubles of what writes arrays without the driver:
+/// decoders. Null for no array; good until it is destroyed.
+#[unsafe(no_mangle)]
+pub extern "C" fn vigia_cuda_array_address(array: usize) -> *mut c_void {
+    let found = driver::get().and_then(|driver| driver.arrays.get(array));
+    found.map_or(std::ptr::null_mut(), |array| array.data.as_ptr().cast_mut().cast())
 }
 
 impl Drop for Array {
