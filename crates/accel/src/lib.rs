@@ -1,6 +1,7 @@
 //! The fence of vigia: every line of unsafe code lives in this crate.
 pub mod cuda;
 pub mod memory;
+pub mod nvml;
 pub mod openvino;
 pub mod preprocess;
 pub mod tensorrt;
