@@ -27,5 +27,6 @@ pub mod model;
 pub mod mqtt;
 pub mod notify;
 pub mod telemetry;
+pub mod throttle;
 pub mod watch;
 pub mod wire;

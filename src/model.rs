@@ -43,6 +43,8 @@ pub struct Loaded {
     pub reason: String,
     pub mode: String,
     pub notice: Option<String>,
+    /// Why the processor computes, where the GPU should.
+    pub degraded: Option<String>,
 }
 
 impl Loaded {
@@ -50,8 +52,10 @@ impl Loaded {
     #[must_use]
     pub fn describe(&self) -> Value {
         let mut v = json!({ "name": self.engine, "reason": self.reason, "mode": self.mode, "model_id": self.model_id });
-        if let (Some(notice), Value::Object(all)) = (&self.notice, &mut v) {
-            all.insert("notice".into(), json!(notice));
+        for (name, said) in [("notice", &self.notice), ("degraded", &self.degraded)] {
+            if let Some(said) = said {
+                v[name] = json!(said);
+            }
         }
         v
     }
@@ -85,14 +89,38 @@ impl Loader {
     /// # Errors
     /// [`ModelError`] with one sentence.
     pub fn load(&mut self, config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
-        let d = &config.detector;
-        let located = manifest::locate(Path::new(&d.models_dir), model)?;
-        check_classes(streams, &located)?;
-        if d.engine == Choice::TensorRt {
+        let located = located(config, model, streams)?;
+        if config.detector.engine == Choice::TensorRt {
             return on_gpu(located, config);
         }
+        self.on_processor(located, config, streams)
+    }
+
+    /// Loads a model for the processor, because of what is said in `why`: the engine that the site has chosen if that is one
+    /// of the processor's.
+    ///
+    /// # Errors
+    /// [`ModelError`] with one sentence.
+    pub fn load_instead(
+        &mut self,
+        config: &Config,
+        model: &str,
+        streams: &[Stream],
+        why: &str,
+    ) -> Result<Loaded, ModelError> {
+        let loaded = self.on_processor(located(config, model, streams)?, config, streams)?;
+        Ok(Loaded { degraded: Some(why.to_owned()), ..loaded })
+    }
+
+    fn on_processor(
+        &mut self,
+        located: Located,
+        config: &Config,
+        streams: &[Stream],
+    ) -> Result<Loaded, ModelError> {
+        let d = &config.detector;
         let options = EngineOptions {
-            choice: d.engine,
+            choice: if d.engine == Choice::TensorRt { Choice::Auto } else { d.engine },
             mode: Mode::Latency,
             threads: d.threads,
             openvino_dir: d.openvino_dir.as_ref().map(Into::into),
@@ -140,6 +168,12 @@ impl Loader {
     }
 }
 
+fn located(config: &Config, model: &str, streams: &[Stream]) -> Result<Located, ModelError> {
+    let located = manifest::locate(Path::new(&config.detector.models_dir), model)?;
+    check_classes(streams, &located)?;
+    Ok(located)
+}
+
 fn on_gpu(located: Located, config: &Config) -> Result<Loaded, ModelError> {
     let failed = |source| ModelError::Gpu { id: located.manifest.id.clone(), source: Box::new(source) };
     let open::Opened { engine, reason, mode } = open::open(&located, &config.detector).map_err(failed)?;
@@ -159,7 +193,7 @@ fn loaded(network: Network, engine: &'static str, reason: String, mode: String) 
     if let Some(notice) = &notice {
         tracing::warn!(component = "detect", event = "model_notice", model_id, "{notice}");
     }
-    Loaded { network, model_id, engine, reason, mode, notice }
+    Loaded { network, model_id, engine, reason, mode, notice, degraded: None }
 }
 
 /// Runs the network a few times; the shortest run in seconds.

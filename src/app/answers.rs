@@ -11,6 +11,7 @@ use super::{App, write_json};
 use crate::clock;
 use crate::fire::Fire;
 use crate::mqtt::{Class, Qos};
+use crate::throttle::Held;
 use crate::wire;
 
 /// Of the entries that one answer to `history` lists; a message may have 256 KiB.
@@ -32,6 +33,9 @@ impl App {
         if let Value::Object(all) = &mut all {
             if let Some(Value::Object(glance)) = self.fire.as_ref().map(Fire::glance) {
                 all.extend(glance);
+            }
+            if let Some(held) = &self.held {
+                all.insert("throttled".into(), json!(held));
             }
             if let Some(before) = &self.renamed_from {
                 all.insert("renamed_from".into(), json!(before));
@@ -77,6 +81,17 @@ impl App {
         tracing::info!(component = "command_handlers", event = "pong_sent", "pong");
     }
 
+    /// The GPU is held back, or runs free again.
+    pub(super) fn held_back(&mut self, held: Option<Held>) {
+        match &held {
+            Some(held) => {
+                tracing::warn!(component = "throttle", event = "gpu_held_back", "{}", held.sentence());
+            }
+            None => tracing::info!(component = "throttle", event = "gpu_free", "the GPU is held back no more"),
+        }
+        (self.held, self.stale) = (held, true);
+    }
+
     fn pipeline_runs(&self) -> bool {
         matches!(self.machine.status(), Status::Running | Status::Paused | Status::Reconfiguring)
     }
@@ -88,7 +103,8 @@ impl App {
         let age = self.telemetry.last_frame_age(now);
         let recent = age.is_some_and(|age| age <= RECENT);
         let critical = [self.pipeline_runs(), connected, connected];
-        let status = verdict(critical, recent);
+        let as_wanted = !self.is_degraded();
+        let status = verdict(critical, recent && as_wanted);
         let payload = json!({
             "instance_id": self.voices.load().identity.instance_id,
             "status": status,
@@ -99,6 +115,7 @@ impl App {
                 "control_plane_connected": critical[1],
                 "data_plane_connected": critical[2],
                 "recent_frames": recent,
+                "engine_as_configured": as_wanted,
                 "avg_fps": self.telemetry.throughput(now),
             },
         });
@@ -214,7 +231,7 @@ impl App {
     }
 }
 
-/// Of the three without which nothing works, and of whether frames come (spec nvr 4.2).
+/// Of the three without which nothing works, and of whether frames come, to the engine that should see them (spec nvr 4.2).
 fn verdict(critical: [bool; 3], recent: bool) -> &'static str {
     match (critical.iter().filter(|ok| **ok).count(), recent) {
         (3, true) => "healthy",

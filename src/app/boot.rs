@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use crossbeam_channel::unbounded;
 use serde_json::Value;
-use vigia_core::config::{Config, StreamUri};
+use vigia_core::config::{Config, Engine, StreamUri};
 use vigia_core::control::{COMMANDS, Desired, Entry, Input, Ledger, Machine, Refusal, Saved, available};
 use vigia_core::control::{Capability, Code};
 use vigia_core::stream::StreamState;
@@ -29,6 +29,7 @@ use crate::liveness::{Part, Pulse, Roster};
 use crate::model::ModelError;
 use crate::mqtt::Worker;
 use crate::telemetry::Telemetry;
+use crate::throttle::Throttle;
 use crate::wire::Identity;
 
 /// What this instance can do beyond the basics.
@@ -36,6 +37,12 @@ fn active(config: &Config) -> Vec<Capability> {
     let fire = config.fire.as_ref().map(|_| Capability::Fire);
     let pump = config.pump.as_ref().map(|_| Capability::Pump);
     [Some(Capability::Journal), fire, pump].into_iter().flatten().collect()
+}
+
+/// Only a GPU's work can be held back.
+fn throttle(config: &Config) -> std::io::Result<Option<Throttle>> {
+    let may_be_gpu = matches!(config.detector.engine, Engine::Auto | Engine::TensorRt);
+    may_be_gpu.then(Throttle::start).transpose()
 }
 
 impl App {
@@ -112,6 +119,8 @@ impl App {
             decoders: BTreeMap::new(),
             updates: VecDeque::new(),
             engine: Value::Null,
+            throttle: throttle(&config)?,
+            held: None,
             governor: Governor::new(clock::now()),
             renamed_from: None,
             peers: BTreeMap::new(),

@@ -157,6 +157,10 @@ impl App {
                 self.change_ended(*outcome);
                 None
             }
+            Progress::Engine(engine) => {
+                (self.engine, self.stale) = (engine, true);
+                None
+            }
             Progress::Connected(worker) => {
                 self.renamed(worker);
                 None

@@ -75,6 +75,8 @@ pub enum Progress {
     /// It passed every check; from here on it may be noticed.
     Begun,
     Ended(Box<Outcome>),
+    /// Another engine is at work though nobody asked for it; as the status shows it.
+    Engine(Value),
     Connected(Result<(Worker, Box<Identity>), Refusal>),
     Retired,
 }

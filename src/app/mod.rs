@@ -23,6 +23,7 @@ mod voice;
 mod watchdog;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,11 +41,14 @@ use crate::clock;
 use crate::control::journal::JournalError;
 use crate::control::keys::Keys;
 use crate::control::scribe::Scribe;
+use crate::detect::DetectError;
+use crate::engines::lost;
 use crate::fire::{Fire, FireError};
 use crate::liveness::{Pulse, Roster};
 use crate::model::ModelError;
 use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
+use crate::throttle::{Held, Throttle};
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
@@ -60,6 +64,9 @@ const FLUSH_FOR: Duration = Duration::from_secs(2);
 const DETECTIONS_FLUSH_FOR: Duration = Duration::from_millis(300);
 /// How long cameras and detector have to end.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+/// A process whose GPU is lost ends within so long, whatever hangs in it; how long cameras and detector have of it.
+const LOST_END_WITHIN: Duration = Duration::from_millis(1_800);
+const LOST_STOP_WITHIN: Duration = Duration::from_millis(300);
 /// Stream states that change together are told together.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 /// What cameras reported, for the full metrics.
@@ -74,7 +81,7 @@ pub enum AppError {
     #[error("{0}")]
     Start(Refusal),
     #[error("{0}")]
-    Detect(#[from] crate::detect::DetectError),
+    Detect(#[from] DetectError),
     #[error("the MQTT link can't be set up: {0}")]
     Mqtt(#[from] crate::mqtt::ConfigError),
     #[error("{0}")]
@@ -87,6 +94,13 @@ pub enum AppError {
     Thread(#[from] std::io::Error),
     #[error("GStreamer can't be started: {0}")]
     Gst(#[from] gst::glib::Error),
+}
+
+impl AppError {
+    /// Whether nothing in this process can be trusted to end by itself.
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Detect(DetectError::Dead(_)))
+    }
 }
 
 /// Reads the configuration again; the text of what is wrong with it otherwise.
@@ -111,8 +125,13 @@ pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppE
     let ended = app.serve(signals);
     if let Err(error) = &ended {
         tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
+        if error.is_lost() {
+            let noted = lost::note(Path::new(&app.config.detector.plans_dir), clock::utc());
+            tracing::error!(component = "processor", event = "gpu_lost", ?noted, "only a new process can use the GPU");
+            watchdog::end_within(LOST_END_WITHIN)?;
+        }
     }
-    app.farewell(ended.is_err());
+    app.farewell(ended.as_ref().err());
     ended
 }
 
@@ -146,6 +165,9 @@ struct App {
     decoders: BTreeMap<u32, Value>,
     updates: VecDeque<Value>,
     engine: Value,
+    throttle: Option<Throttle>,
+    /// How the GPU is held back.
+    held: Option<Held>,
     governor: Governor,
     /// The name before the last rename.
     renamed_from: Option<String>,
@@ -184,6 +206,7 @@ impl App {
             let (links, incoming) = (self.worker.events().clone(), self.worker.incoming().clone());
             let (orders, told) =
                 self.fire.as_ref().map_or_else(|| (never(), never()), |f| (f.asked.clone(), f.told.clone()));
+            let held = self.throttle.as_ref().map_or_else(never, |throttle| throttle.told.clone());
             let (progress, written) = (self.desk.progress.clone(), self.scribe.done.clone());
             let end = select! {
                 recv(signals.stop) -> _ => {
@@ -194,6 +217,7 @@ impl App {
                 recv(incoming) -> message => message.ok().and_then(|m| self.take(&m)),
                 recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
                 recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
+                recv(held) -> held => { self.held_back(held.ok().flatten()); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),
@@ -303,16 +327,22 @@ impl App {
         let running = self.streams.values().filter(|state| **state == StreamState::Running).count();
         let (status, all) = (self.machine.status().name(), self.streams.len());
         let broker = if self.is_connected() { "connected" } else { "away" };
-        format!("{status}, {running} of {all} streams run, broker {broker}")
+        let engine = if self.is_degraded() { ", the processor stands in for the GPU" } else { "" };
+        format!("{status}, {running} of {all} streams run, broker {broker}{engine}")
+    }
+
+    /// The processor computes where the GPU should.
+    fn is_degraded(&self) -> bool {
+        self.engine.get("degraded").is_some()
     }
 
     /// The last words: `stopped` (or `error`), the answer to who asked, then `disconnected`.
-    fn farewell(mut self, failed: bool) {
+    fn farewell(mut self, failed: Option<&AppError>) {
         tracing::info!(component = "processor", event = "shutdown_cleanup_start", "stopping streams");
         self.watchdog.stopping();
         self.pulse.beat(clock::now());
         self.latest.set_gate(Gate { all_closed: true, ..Gate::default() });
-        self.desk.close(STOP_WITHIN);
+        self.desk.close(if failed.is_some_and(AppError::is_lost) { LOST_STOP_WITHIN } else { STOP_WITHIN });
         // Status overtakes detections in the queue; after `stopped` none may follow.
         let outbox = self.voices.load().outbox.clone();
         let until = clock::now().after(DETECTIONS_FLUSH_FOR);
@@ -323,10 +353,10 @@ impl App {
             fire.close();
         }
         self.clear_metrics();
-        if failed {
+        if let Some(error) = failed {
             self.step(Input::Failed);
             outbox.set_gate(Gate { all_closed: true, ..Gate::default() });
-            self.publish_status(Status::Error, json!({}));
+            self.publish_status(Status::Error, json!({ "reason": error.to_string() }));
         } else {
             self.step(Input::Stop);
         }

@@ -3,20 +3,25 @@
 //! The app gives one [`Job`] at a time and hears [`Progress`]. Whatever can be tried without
 //! anybody noticing is tried first; what fails later is taken back.
 
+mod fallback;
+mod paper;
+
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use serde_json::Value;
-use vigia_core::config::Stream;
+use vigia_core::config::{Fallback, Stream};
 use vigia_core::control::{Change, Code, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff};
 use vigia_core::stream::StreamState;
 
+use self::paper::{bad_model, carry, failed, frame_ref, merge, settle};
 use super::desk::{Job, Outcome, Plan, Progress, Step, Tools};
 use super::running::{ChangeError, Running};
 use super::trial;
 use crate::clock;
 use crate::detect::Detector;
-use crate::model::{Loader, ModelError};
+use crate::detect::failure::GivenUp;
+use crate::model::Loader;
 
 /// How long a new stream has to show its first detection.
 const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
@@ -28,8 +33,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Carries out jobs until nobody gives any; then everything stops.
 pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Receiver<Job>) {
-    Operator { tools, current, running: None, told, engine: None, begun: false, loader: Loader::default() }
-        .work(jobs);
+    // Each detector gives up once.
+    let (helper, troubles) = unbounded();
+    let operator = Operator {
+        tools,
+        current,
+        running: None,
+        told,
+        engine: None,
+        begun: false,
+        loader: Loader::default(),
+        helper,
+        degraded: None,
+    };
+    operator.work(jobs, &troubles);
 }
 
 struct Operator {
@@ -40,53 +57,70 @@ struct Operator {
     engine: Option<Value>,
     begun: bool,
     loader: Loader,
+    /// For detectors whose engine is given up.
+    helper: Sender<GivenUp>,
+    /// Why the processor computes where the GPU should, until the next restart.
+    degraded: Option<String>,
 }
 
 /// What a change proved.
 type Proof = Result<Effect, Refusal>;
 
 impl Operator {
-    fn work(mut self, jobs: &Receiver<Job>) {
-        for job in jobs {
-            (self.begun, self.engine) = (false, None);
-            let is_start = matches!(job, Job::Start(_));
-            let (result, effect) = match job {
-                Job::Connect(settings, identity) => {
-                    let connected = super::rename::connect(*settings).map(|worker| (worker, identity));
-                    let _ = self.told.send(Progress::Connected(connected));
-                    continue;
-                }
-                Job::Retire(worker) => {
-                    let _ = worker.shutdown(RETIRE_WITHIN);
-                    let _ = self.told.send(Progress::Retired);
-                    continue;
-                }
-                Job::Start(desired) => (self.start_somehow(desired), Effect::default()),
-                Job::Restart(desired) => {
-                    self.begin();
-                    self.stop();
-                    (self.start(desired), Effect::default())
-                }
-                Job::Apply(plan) => self.apply(&plan),
-            };
-            let outcome = Outcome {
-                is_start,
-                result,
-                effect,
-                reached: self.current.clone(),
-                begun: self.begun,
-                works: self.running.is_some(),
-                engine: self.engine.take(),
-            };
-            // The app may have gone.
-            let _ = self.told.send(Progress::Ended(Box::new(outcome)));
+    fn work(mut self, jobs: &Receiver<Job>, troubles: &Receiver<GivenUp>) {
+        loop {
+            select! {
+                recv(jobs) -> job => match job {
+                    Ok(job) => self.carry_out(job),
+                    Err(_) => break,
+                },
+                recv(troubles) -> trouble => trouble.into_iter().for_each(|trouble| self.fall_back(trouble)),
+            }
         }
         self.stop();
     }
 
+    fn carry_out(&mut self, job: Job) {
+        (self.begun, self.engine) = (false, None);
+        let is_start = matches!(job, Job::Start(_));
+        let (result, effect) = match job {
+            Job::Connect(settings, identity) => {
+                let connected = super::rename::connect(*settings).map(|worker| (worker, identity));
+                return self.tell(Progress::Connected(connected));
+            }
+            Job::Retire(worker) => {
+                let _ = worker.shutdown(RETIRE_WITHIN);
+                return self.tell(Progress::Retired);
+            }
+            Job::Start(desired) => (self.start_somehow(desired), Effect::default()),
+            Job::Restart(desired) => {
+                self.begin();
+                self.stop();
+                self.degraded = None;
+                (self.start(desired), Effect::default())
+            }
+            Job::Apply(plan) => self.apply(&plan),
+        };
+        let engine = self.engine.take();
+        self.tell(Progress::Ended(Box::new(Outcome {
+            is_start,
+            result,
+            effect,
+            reached: self.current.clone(),
+            begun: self.begun,
+            works: self.running.is_some(),
+            engine,
+        })));
+    }
+
+    fn tell(&self, progress: Progress) {
+        // The app may have gone.
+        let _ = self.told.send(progress);
+    }
+
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.begun, true) {
-            let _ = self.told.send(Progress::Begun);
+            self.tell(Progress::Begun);
         }
     }
 
@@ -110,11 +144,14 @@ impl Operator {
     }
 
     fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
-        let Tools { config, latest, sink, reports, ended, roster, .. } = &self.tools;
-        let loaded = self.loader.load(config, &desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
+        let loaded = self.load_somehow(&desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
-        let detector = Detector::new(loaded.network, &desired.streams)
+        let mut detector = Detector::new(loaded.network, &desired.streams)
             .map_err(|e| Refusal::new(Code::BadModel, e.to_string()))?;
+        let Tools { config, latest, sink, reports, ended, roster, .. } = &self.tools;
+        if config.detector.fallback == Fallback::Cpu {
+            detector.promise_help(self.helper.clone());
+        }
         let ends = (reports.clone(), ended.clone(), roster.clone());
         let (camera, streams) = (&config.camera, &desired.streams);
         let running = Running::start(camera, streams, detector, latest.clone(), sink(), ends);
@@ -214,8 +251,7 @@ impl Operator {
     }
 
     fn swap(&mut self, model: &str, shadow_frames: u32) -> Proof {
-        let (config, streams) = (&self.tools.config, &self.current.streams);
-        let loaded = self.loader.load(config, model, streams).map_err(|e| bad_model(&e))?;
+        let loaded = self.load(model).map_err(|e| bad_model(&e))?;
         let described = loaded.describe();
         let mut network = Box::new(loaded.network);
         let (latest, inquiry) = (&self.tools.latest, &self.tools.inquiry);
@@ -357,48 +393,4 @@ impl Operator {
         let ids = self.current.streams.iter().filter(soon).map(|stream| stream.source_id);
         ids.filter(|id| self.tools.latest.wants(*id)).filter(is_up).collect()
     }
-}
-
-/// Settings for streams to come: nobody has to carry them out.
-fn settle(desired: &mut Desired, as_in: &Desired) {
-    (desired.max_fps, desired.confidence, desired.tracker) = (as_in.max_fps, as_in.confidence, as_in.tracker);
-}
-
-/// The change, on paper.
-fn carry(desired: &mut Desired, change: &Change) {
-    let mut on = |id: u32, set: &mut dyn FnMut(&mut Stream)| {
-        desired.streams.iter_mut().filter(|stream| stream.source_id == id).for_each(set);
-    };
-    match change {
-        Change::SwapModel { model } => desired.model.clone_from(model),
-        Change::AddStream(stream) => desired.streams.push(Stream::clone(stream)),
-        Change::Repoint(new) => on(new.source_id, &mut |stream| stream.clone_from(new)),
-        Change::SetRate { source_id, max_fps } => on(*source_id, &mut |stream| stream.max_fps = *max_fps),
-        Change::SetConfidence { source_id, confidence } => {
-            on(*source_id, &mut |stream| stream.confidence = *confidence);
-        }
-        Change::SetTracker { source_id, tracker } => on(*source_id, &mut |stream| stream.tracker = *tracker),
-        Change::RemoveStream { source_id } => desired.streams.retain(|s| s.source_id != *source_id),
-    }
-}
-
-fn merge(effect: &mut Effect, more: Effect) {
-    effect.generation = more.generation.or(effect.generation);
-    effect.model_id = more.model_id.or_else(|| effect.model_id.take());
-    effect.first_frame.extend(more.first_frame);
-    effect.last_frame.extend(more.last_frame);
-    effect.shadow = more.shadow.or(effect.shadow);
-}
-
-fn frame_ref(source_id: u32, frame_id: u64) -> FrameRef {
-    FrameRef { source_id, frame_id, timestamp: None }
-}
-
-fn failed(error: &ChangeError) -> Refusal {
-    Refusal::new(Code::Failed, error.to_string())
-}
-
-fn bad_model(error: &ModelError) -> Refusal {
-    let code = if error.is_unknown() { Code::UnknownModel } else { Code::BadModel };
-    Refusal::new(code, error.to_string())
 }

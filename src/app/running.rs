@@ -157,6 +157,14 @@ impl Running {
         self.order(Order::Settle).map(|carried| carried.generation)
     }
 
+    /// Of the model at work.
+    ///
+    /// # Errors
+    /// [`ChangeError::Ended`].
+    pub fn generation(&self) -> Result<u64, ChangeError> {
+        self.order(Order::Pass).map(|carried| carried.generation)
+    }
+
     fn order(&self, order: Order) -> Result<Carried, ChangeError> {
         Ok(self.orders.give(order).ok_or(ChangeError::Ended)??)
     }

@@ -112,6 +112,19 @@ impl Watchdog {
     }
 }
 
+/// The process ends after `limit` at the latest: what is lost may hang in any call, also in those of its end.
+///
+/// # Errors
+/// If the operating system gives no thread.
+pub fn end_within(limit: Duration) -> std::io::Result<()> {
+    let end = move || {
+        let _ = crossbeam_channel::after(limit).recv();
+        logging::flush();
+        signal_hook::low_level::exit(EXIT_CODE)
+    };
+    std::thread::Builder::new().name("last-end".into()).spawn(end).map(drop)
+}
+
 impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.words.take());

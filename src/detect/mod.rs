@@ -5,6 +5,7 @@
 //! from birth.
 
 pub mod engine;
+pub mod failure;
 pub mod gpu;
 pub mod import;
 mod lane;
@@ -35,14 +36,13 @@ use crate::clock;
 use crate::frame::Frame;
 use crate::liveness::Pulse;
 use engine::EngineError;
+use failure::Care;
 use lane::Lane;
 use network::{Asked, Network, Placed};
 use orders::{Inbox, Orders};
 use picture::Look;
 use surface::SurfaceError;
 
-/// This many failures in a row and the engine is given up.
-const FAILURES_MAX: u32 = 10;
 /// How long the thread waits for a frame before it looks whether it shall stop.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a batch waits for more frames than its first.
@@ -75,8 +75,12 @@ pub struct Detected<'a> {
 /// Why detection stopped.
 #[derive(Debug, Error)]
 pub enum DetectError {
-    #[error("the engine failed {FAILURES_MAX} times in a row: {0}")]
+    #[error("the engine was given up: {0}")]
     Engine(#[source] FrameError),
+    #[error("{0}; after that only a new process can use the GPU")]
+    Dead(#[source] FrameError),
+    #[error("the engine was given up ({why}), and nothing can take its place: {instead}")]
+    Helpless { why: String, instead: String },
     #[error("the model's input can't be prepared: {0}")]
     Preprocess(#[from] PreprocessError),
 }
@@ -122,7 +126,7 @@ pub struct Detector {
     taken: Vec<Frame>,
     /// Jobs that are done, for their memory.
     idle: Vec<Job>,
-    failures: u32,
+    care: Care,
     dropped: Arc<std::sync::atomic::AtomicU64>,
     orders: Orders,
     inbox: Inbox,
@@ -169,7 +173,7 @@ impl Detector {
             jobs: VecDeque::new(),
             taken: Vec::new(),
             idle: Vec::new(),
-            failures: 0,
+            care: Care::default(),
             dropped: Arc::default(),
             orders,
             inbox,
@@ -246,6 +250,10 @@ impl Detector {
         emit: &mut impl FnMut(&Detected),
     ) -> Result<bool, DetectError> {
         self.announce(frames);
+        if self.care.waits {
+            self.pass_by(frames, patience);
+            return Ok(false);
+        }
         while let Some(&slot) = self.free.last() {
             // With work in flight there is better to do than to wait for a camera.
             let wait = if self.jobs.is_empty() { patience } else { Duration::ZERO };
@@ -260,12 +268,22 @@ impl Detector {
                 Ok(None) => {}
                 Err((count, e)) => self.failed(count, e)?,
             }
+            if self.care.waits {
+                return Ok(false);
+            }
         }
         if self.jobs.is_empty() {
             return Ok(false);
         }
         self.finish(emit)?;
         Ok(true)
+    }
+
+    /// Without an engine: a frame goes by.
+    fn pass_by(&self, frames: &Latest, patience: Duration) {
+        if frames.take(patience).is_some() {
+            self.drop_frames(1);
+        }
     }
 
     /// Takes the frames of a batch: until it is full, or each stream has one, or the first one has waited for
@@ -356,22 +374,8 @@ impl Detector {
         if let Err(e) = done {
             return self.failed(count, e);
         }
-        self.failures = 0;
+        self.care.good();
         self.pulse.worked();
         Ok(())
-    }
-
-    /// So many frames gave no result.
-    fn failed(&mut self, frames: usize, error: FrameError) -> Result<(), DetectError> {
-        self.dropped.fetch_add(u64::try_from(frames).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.failures += 1;
-        tracing::error!(component = "detect", event = "frame_failed", frames, %error, "frames gave no result");
-        if self.failures < FAILURES_MAX {
-            return Ok(());
-        }
-        match self.spare.take() {
-            Some(spare) => self.roll_back(spare),
-            None => Err(DetectError::Engine(error)),
-        }
     }
 }

@@ -78,6 +78,11 @@ impl Network {
         }
     }
 
+    #[must_use]
+    pub fn is_on_gpu(&self) -> bool {
+        matches!(self.machine, Machine::Gpu(_))
+    }
+
     /// How many batches may be in flight.
     #[must_use]
     pub fn slots(&self) -> usize {
@@ -154,6 +159,14 @@ impl Network {
                     each(at, placed, found);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Makes anew what a GPU's engine works with; those of the processor have nothing of the kind.
+    pub(super) fn renew(&mut self) -> Result<(), FrameError> {
+        if let Machine::Gpu(engine) = &mut self.machine {
+            engine.renew().map_err(gpu::GpuError::from)?;
         }
         Ok(())
     }

@@ -107,17 +107,14 @@ impl super::Detector {
             lane.change_model(pre, &old.manifest, &self.network.manifest);
         }
         self.free = (0..self.network.slots()).rev().collect();
-        self.failures = 0;
+        self.care.start_anew();
         self.generation += 1;
         Ok(old)
     }
 
     /// Back to the model before, because the new one fails on every frame.
     pub(super) fn roll_back(&mut self, spare: Box<Network>) -> Result<(), DetectError> {
-        while let Some(mut job) = self.jobs.pop_front() {
-            // What is in flight belongs to the model that goes, and fails as the others did.
-            let _ = self.network.finish(job.slot, &mut job.placed, &mut self.found, |_, _, _| {});
-        }
+        self.abandon();
         let (from, to) = (&self.network.manifest.id, &spare.manifest.id);
         tracing::error!(
             component = "detect",

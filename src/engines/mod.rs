@@ -8,6 +8,7 @@ pub mod build;
 pub mod facts;
 pub mod half;
 pub mod job;
+pub mod lost;
 pub mod open;
 pub mod progress;
 pub mod recipe;

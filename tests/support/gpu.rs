@@ -7,6 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use vigia::detect::import::{self, Wishes};
+use vigia_sim::onnx::{self, Planted};
 
 use super::shared;
 
@@ -40,7 +42,7 @@ impl Gpu {
             }
         };
         place("nvinfer", &["libnvinfer.so.10", "libnvonnxparser.so.10"]);
-        place("cuda", &["libcuda.so.1", "libcuda.so"]);
+        place("cuda", &["libcuda.so.1", "libcuda.so", "libnvidia-ml.so.1"]);
         if decoders == Decoders::Jetson {
             place("cuda", &["libEGL.so.1", "libnvbufsurface.so"]);
         }
@@ -56,6 +58,11 @@ impl Gpu {
         self.dir.path()
     }
 
+    /// A file of the box.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
     pub fn plans(&self) -> PathBuf {
         self.path().join("plans")
     }
@@ -69,6 +76,8 @@ impl Gpu {
             ("VIGIA_PLANS_DIR", format!("{dir}/plans")),
             ("VIGIA_RECIPE", format!("{dir}/recipe.yaml")),
             ("VIGIA_CUDA_COUNTS", format!("{dir}/counts")),
+            ("VIGIA_NVML_STATE", format!("{dir}/nvml")),
+            ("VIGIA_CUDA_STICKY_FILE", format!("{dir}/lose-it")),
             ("GST_PLUGIN_PATH", format!("{dir}/plugins")),
             ("GST_REGISTRY", format!("{dir}/registry.bin")),
         ];
@@ -77,6 +86,12 @@ impl Gpu {
             all.push(("VIGIA_DECODERS_ONLY", "nvv4l2decoder".to_owned()));
         }
         all
+    }
+
+    /// The same, and more.
+    pub fn environment(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let own = self.variables().into_iter().map(|(name, value)| (name.to_owned(), value));
+        own.chain(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
     }
 
     /// The same for a shell.
@@ -103,4 +118,17 @@ impl Counts {
     pub fn of(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
+}
+
+/// Takes a model into `models` that sees one fire in every picture, with this confidence.
+pub fn take_in(models: &Path, id: &str, sides: [i64; 2], confidence: f32) {
+    let mut output = Planted::nothing(&[1, 300, 7]);
+    output.values[..5].copy_from_slice(&[0.5, 0.5, 0.5, 0.25, confidence]);
+    let names = "{0: 'fire', 1: 'smoke', 2: 'person'}";
+    let model = onnx::model(sides.map(Some), Some(names), &[output]);
+    let dir = shared::folder();
+    let file = dir.path().join(format!("{id}.onnx"));
+    fs::write(&file, model.write_buf().expect("a graph can be written")).expect("the disk has room");
+    let manifest = import::examine(&file, &Wishes::default(), |_| {}).expect("it is a detector");
+    import::store(&file, &manifest, models).expect("it can be stored");
 }

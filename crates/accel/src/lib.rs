@@ -3,6 +3,7 @@
 pub mod colours;
 pub mod cuda;
 pub mod memory;
+pub mod nvml;
 pub mod openvino;
 pub mod preprocess;
 pub mod tensorrt;

@@ -15,8 +15,11 @@ use crate::cuda::{
 use crate::preprocess::TensorSpec;
 use crate::trt::flags::{DataType, Direction, Scratch};
 use crate::trt::{
-    Context, DevicePtr, Driver, Library, Runtime, RuntimeOptions, Stream, TensorInfo, TrtError,
+    Context, DevicePtr, Driver, Engine as Plan, Library, Runtime, RuntimeOptions, Stream, TensorInfo, TrtError,
 };
+
+/// Device memory that others need beside a model: decoders, the driver, a frame on its way.
+const SPARE_BYTES: usize = 64 << 20;
 
 /// What can go wrong with an engine.
 #[derive(Debug, Error)]
@@ -50,6 +53,7 @@ pub struct Options {
 pub struct Engine {
     gpu: Arc<Gpu>,
     slots: Vec<Slot<Network>>,
+    plan: Plan,
     batch_max: usize,
 }
 
@@ -67,20 +71,43 @@ impl Engine {
         // TensorRT takes the device whose context this thread has.
         let driver = Driver::checked(|| gpu.bind())?;
         let runtime = RuntimeOptions { dla: options.dla, ..RuntimeOptions::default() };
-        let engine = Runtime::new(library, driver, &runtime)?.load(plan)?;
-        let ports = Ports::of(engine.tensors(), options)?;
+        // A plan is little else than its weights.
+        gpu.has_room("the model's weights", plan.len().saturating_add(SPARE_BYTES))?;
+        let plan = Runtime::new(library, driver, &runtime)?.load(plan)?;
+        let ports = Ports::of(plan.tensors(), options)?;
         let batch_max = options.batch_max.min(ports.batch_max);
+        let scratch = usize::try_from(plan.device_memory()?).unwrap_or(usize::MAX);
+        let each = scratch.saturating_add(ports.spec(options, batch_max).bytes());
+        gpu.has_room("the batches in flight", each.saturating_mul(options.slots).saturating_add(SPARE_BYTES))?;
         let slots = (0..options.slots).map(|_| {
-            let network = Network { context: engine.context(Scratch::Own)?, ports: ports.clone(), batch: 0 };
+            let context = Some(plan.context(Scratch::Own)?);
+            let network = Network { context, ports: ports.clone(), batch: 0 };
             Ok(Slot::new(gpu, ports.spec(options, batch_max), network)?)
         });
-        Ok(Self { gpu: gpu.clone(), slots: slots.collect::<Result<_, TensorRtError>>()?, batch_max })
+        let slots = slots.collect::<Result<_, TensorRtError>>()?;
+        Ok(Self { gpu: gpu.clone(), slots, plan, batch_max })
     }
 
     /// Whose memory frames need not leave.
     #[must_use]
     pub fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
+    }
+
+    /// Makes the execution contexts anew, after one refused to work. What was in flight is lost.
+    ///
+    /// # Errors
+    /// As of [`Self::new`] and [`Self::warm`]; the engine is of no use then.
+    pub fn renew(&mut self) -> Result<Vec<String>, TensorRtError> {
+        for slot in &mut self.slots {
+            slot.cool();
+            let network = slot.network();
+            // First, for its memory.
+            network.context = None;
+            network.context = Some(self.plan.context(Scratch::Own)?);
+            network.batch = 0;
+        }
+        self.warm()
     }
 
     /// How many batches may be in flight.
@@ -239,10 +266,15 @@ fn described(tensor: &TensorInfo) -> String {
 /// An execution context, as a slot sees it.
 #[derive(Debug)]
 struct Network {
-    context: Context,
+    /// None if making it anew failed.
+    context: Option<Context>,
     ports: Ports,
     /// Of the shapes that are set.
     batch: usize,
+}
+
+fn gone() -> TrtError {
+    TrtError::Call { doing: "making an execution context anew", said: String::new() }
 }
 
 impl Network {
@@ -252,7 +284,8 @@ impl Network {
         }
         let [channels, height, width] = self.ports.image;
         let count = i64::try_from(batch).unwrap_or(i64::MAX);
-        self.context.set_shape(&self.ports.input, &[count, channels, height, width])?;
+        let context = self.context.as_mut().ok_or_else(gone)?;
+        context.set_shape(&self.ports.input, &[count, channels, height, width])?;
         self.batch = batch;
         Ok(())
     }
@@ -261,19 +294,21 @@ impl Network {
 impl Enqueue for Network {
     fn prepare(&mut self, stage: &Stage<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.shape(stage.batch())?;
+        let Self { context: Some(context), ports, .. } = self else { return Err(Box::new(gone())) };
         // SAFETY: the slot owns these buffers and drops them after the network and after its stream is done.
         unsafe {
-            self.context.set_address(&self.ports.input, DevicePtr::from_raw(stage.input().address()))?;
-            for (name, output) in self.ports.outputs.iter().zip(stage.outputs()) {
-                self.context.set_address(name, DevicePtr::from_raw(output.address()))?;
+            context.set_address(&ports.input, DevicePtr::from_raw(stage.input().address()))?;
+            for (name, output) in ports.outputs.iter().zip(stage.outputs()) {
+                context.set_address(name, DevicePtr::from_raw(output.address()))?;
             }
         }
-        if self.context.ready()? { Ok(()) } else { Err("the plan has an input that nobody fills".into()) }
+        if context.ready()? { Ok(()) } else { Err("the plan has an input that nobody fills".into()) }
     }
 
     fn enqueue(&mut self, stage: &Stage<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.shape(stage.batch())?;
+        let context = self.context.as_mut().ok_or_else(gone)?;
         // SAFETY: the stream is the slot's, which outlives all that is put on it.
-        Ok(self.context.enqueue(unsafe { Stream::from_raw(stage.stream().raw() as u64) })?)
+        Ok(context.enqueue(unsafe { Stream::from_raw(stage.stream().raw() as u64) })?)
     }
 }

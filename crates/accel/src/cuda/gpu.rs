@@ -116,6 +116,17 @@ impl Gpu {
         Ok(MemoryInfo { free, total })
     }
 
+    /// Whether so much more memory can be had, before anything is asked for.
+    ///
+    /// # Errors
+    /// [`CudaError::OutOfMemory`] with the sizes, or [`CudaError::Call`].
+    pub fn has_room(&self, what: &'static str, wanted: usize) -> Result<(), CudaError> {
+        let MemoryInfo { free, total } = self.memory()?;
+        // Where the memory is the processor's, the driver does not count what the system would give up for it.
+        let free = if self.properties.integrated { free.max(available().min(total)) } else { free };
+        if wanted <= free { Ok(()) } else { Err(CudaError::OutOfMemory { what, wanted, free, total }) }
+    }
+
     /// Makes the context that of this thread. Also where errors come up that a drop met.
     pub(crate) fn bind(&self) -> Result<(), CudaError> {
         self.context.bind_to_thread().while_("taking the context")
@@ -134,6 +145,14 @@ impl Gpu {
         // Without a janitor the context is about to go, and the memory with it.
         let _ = self.janitor.send(garbage);
     }
+}
+
+/// Bytes that the system can give without swapping; 0 if it doesn't say.
+fn available() -> usize {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
+    kib.map_or(0, |kib| kib.saturating_mul(1024))
 }
 
 fn properties(context: &CudaContext) -> Result<Properties, CudaError> {

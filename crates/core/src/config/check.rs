@@ -129,6 +129,7 @@ fn detector(raw: &raw::Detector, faults: &mut Faults) -> Option<Detector> {
         model: model?,
         models_dir: models_dir?,
         engine: raw.engine,
+        fallback: raw.fallback,
         mode: raw.mode,
         confidence: confidence?,
         nms_iou: nms_iou?,

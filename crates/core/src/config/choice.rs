@@ -33,6 +33,16 @@ pub enum Engine {
     TensorRt,
 }
 
+/// What goes on detecting where the GPU can't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    /// The engines of the processor.
+    Cpu,
+    /// Nothing: the process ends, and whoever supervises starts it anew.
+    None,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

@@ -23,7 +23,7 @@ use serde::{Serialize, Serializer};
 
 pub use crate::consensus::raw::Consensus;
 pub use check::{Fault, check};
-pub use choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Qos, Role, Tracker, Transport};
+pub use choice::{Decoder, Engine, Fallback, LogLevel, Mode, Pace, Protocol, Qos, Role, Tracker, Transport};
 pub use rules::{InstanceId, Wrong};
 pub use secret::{Credentials, Secret, Secrets};
 pub use select::{SelectError, select};
@@ -85,6 +85,7 @@ pub struct Detector {
     pub model: String,
     pub models_dir: String,
     pub engine: Engine,
+    pub fallback: Fallback,
     pub mode: Mode,
     pub confidence: f32,
     pub nms_iou: f32,

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::choice::{Decoder, Engine, LogLevel, Mode, Pace, Protocol, Role, Tracker, Transport};
+use super::choice::{Decoder, Engine, Fallback, LogLevel, Mode, Pace, Protocol, Role, Tracker, Transport};
 use super::limits;
 use crate::board::RawLines;
 use crate::consensus::raw::Consensus;
@@ -116,6 +116,8 @@ pub struct Detector {
     pub models_dir: String,
     /// Inference engine.
     pub engine: Engine,
+    /// What detects where the GPU can't: the processor, or nothing.
+    pub fallback: Fallback,
     /// What the engine is tuned for.
     pub mode: Mode,
     /// Least confidence to report, e.g. 0.5.

@@ -44,6 +44,8 @@ pub enum Command {
         max_fps: f64,
         source_id: Option<u32>,
     },
+    /// Ends the build of a plan, and the command that waits for it.
+    CancelBuild,
     AddStream(NewStream),
     RemoveStream {
         source_id: u32,
@@ -150,6 +152,7 @@ impl Command {
             Self::Restart => &table::RESTART,
             Self::ChangeModel { .. } => &table::CHANGE_MODEL,
             Self::SetFps { .. } => &table::SET_FPS,
+            Self::CancelBuild => &table::CANCEL_BUILD,
             Self::AddStream(_) => &table::ADD_STREAM,
             Self::RemoveStream { .. } => &table::REMOVE_STREAM,
             Self::ChangeStreamUri { .. } => &table::CHANGE_STREAM_URI,

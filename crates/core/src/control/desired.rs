@@ -94,6 +94,7 @@ impl Desired {
             Command::Pause { sources, .. } | Command::Resume { sources } => next.all_known(sources)?,
             Command::Stop
             | Command::Restart
+            | Command::CancelBuild
             | Command::Status
             | Command::Ping
             | Command::Metrics

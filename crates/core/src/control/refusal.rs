@@ -75,6 +75,7 @@ pub enum Code {
     Timeout,
     Interrupted,
     PumpRefused,
+    Cancelled,
     /// A code of a newer version than the reader's.
     #[serde(other)]
     Other,
@@ -115,6 +116,7 @@ impl Code {
         Self::Timeout,
         Self::Interrupted,
         Self::PumpRefused,
+        Self::Cancelled,
     ];
 
     /// As on the wire.
@@ -166,7 +168,7 @@ impl Code {
                 ("unreachable", "the stream gave no picture within the limit; nothing changed")
             }
             Self::BadConfig => ("bad_config", "the configuration files are wrong; nothing changed"),
-            Self::Unavailable => ("unavailable", "there is nothing to report yet"),
+            Self::Unavailable => ("unavailable", "there is nothing to report yet, or to cancel"),
             Self::BatchFailed => {
                 ("batch_failed", "an item of the batch failed; `effect.results` tells which")
             }
@@ -175,6 +177,7 @@ impl Code {
             Self::Timeout => ("timeout", "no proof of the effect within the limit"),
             Self::Interrupted => ("interrupted", "the process ended in the middle; ask for the status"),
             Self::PumpRefused => ("pump_refused", "the pump does not do this now; the message says why"),
+            Self::Cancelled => ("cancelled", "another command ended it; all is as it was before"),
             Self::Other => ("other", "a code that this version does not know"),
         }
     }

@@ -21,6 +21,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("instance_id", old.instance_id != new.instance_id),
         ("detector.models_dir", a.models_dir != b.models_dir),
         ("detector.engine", a.engine != b.engine),
+        ("detector.fallback", a.fallback != b.fallback),
         ("detector.mode", a.mode != b.mode),
         ("detector.nms_iou", a.nms_iou != b.nms_iou),
         ("detector.detections_max", a.detections_max != b.detections_max),

@@ -22,6 +22,7 @@ pub static COMMANDS: &[&Spec] = &[
     &STOP,
     &RESTART,
     &CHANGE_MODEL,
+    &CANCEL_BUILD,
     &SET_FPS,
     &SET_CONFIDENCE,
     &ENABLE_TRACKING,
@@ -117,6 +118,19 @@ pub(super) static CHANGE_MODEL: Spec = Spec {
             shadow_frames: p.optional(&params::SHADOW_FRAMES)?,
         })
     },
+};
+
+pub(super) static CANCEL_BUILD: Spec = Spec {
+    name: "cancel_build",
+    summary: "Ends the build of a plan for the GPU. A change of the model that waits for it fails with `cancelled`, and \
+              the old model goes on; after a start the processor goes on.",
+    params: &[],
+    class: Class::Gate,
+    role: Role::Technician,
+    needs: None,
+    in_batch: false,
+    example: "",
+    parse: |_| Ok(Command::CancelBuild),
 };
 
 pub(super) static SET_FPS: Spec = Spec {

@@ -172,7 +172,8 @@ impl Driver {
     /// Before a kernel runs.
     pub fn may_run(&self) -> Answer {
         let before = self.ran.fetch_add(1, Ordering::AcqRel);
-        if self.options.sticky_after.is_some_and(|n| before >= n) {
+        let is_told = self.options.sticky_file.as_deref().is_some_and(std::path::Path::exists);
+        if is_told || self.options.sticky_after.is_some_and(|n| before >= n) {
             Err(code::ILLEGAL_ADDRESS)
         } else {
             Ok(())

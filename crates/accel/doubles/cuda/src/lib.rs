@@ -9,6 +9,7 @@
 //! - Captures refuse what real ones refuse ([`capture`]).
 //! - Each call is counted, and what is alive ([`count`]).
 //! - It fails on demand ([`options`]).
+//! - It stands for NVIDIA's management library, too ([`nvml`]).
 //!
 //! It does not know: more than one device or context, peer access, memory pools, modules with globals.
 
@@ -23,6 +24,7 @@ mod egl;
 mod event;
 pub mod memory;
 pub mod module;
+pub mod nvml;
 mod op;
 pub mod options;
 pub mod stream;

@@ -6,12 +6,14 @@
 //! | `VIGIA_CUDA_MEMORY` | bytes of device memory; beyond them allocations answer 2 |
 //! | `VIGIA_CUDA_DELAY` | `1`: nothing runs until somebody waits for it |
 //! | `VIGIA_CUDA_STICKY_AFTER` | the kernel after so many ends in error 700, and so does every call from then on |
+//! | `VIGIA_CUDA_STICKY_FILE` | the first kernel after this file is there ends like that |
 //! | `VIGIA_CUDA_FAIL_LAUNCH` | the launch of this number, from 1, answers 701 |
 //! | `VIGIA_CUDA_NO_CAPTURE` | `1`: captures end as if something in them could not be captured |
 //! | `VIGIA_CUDA_COUNTS` | a file that gets all counts when the process ends, one `name number` a line |
 //! | `VIGIA_CUDA_PTX` | the newest PTX ISA taken, times ten; 85 by default, as the drivers of JetPack 6 |
 
 use std::env;
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Device {
@@ -38,11 +40,12 @@ const ORIN: Device = Device {
     memory_bytes: 1 << 30,
 };
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub device: Option<Device>,
     pub delay: bool,
     pub sticky_after: Option<u64>,
+    pub sticky_file: Option<PathBuf>,
     pub fail_launch: Option<u64>,
     pub no_capture: bool,
     pub ptx: u32,
@@ -72,6 +75,7 @@ impl Options {
             device,
             delay: flag("VIGIA_CUDA_DELAY"),
             sticky_after: number("VIGIA_CUDA_STICKY_AFTER"),
+            sticky_file: env::var_os("VIGIA_CUDA_STICKY_FILE").map(PathBuf::from),
             fail_launch: number("VIGIA_CUDA_FAIL_LAUNCH"),
             no_capture: flag("VIGIA_CUDA_NO_CAPTURE"),
             ptx: number("VIGIA_CUDA_PTX").map_or(85, |n| u32::try_from(n).expect("it fits")),

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use gst::glib;
 use gst::glib::translate::from_glib_full;
 use gst::prelude::*;
+use gst_video::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo, VideoMeta};
 
 use crate::driver::{Driver, library, symbol};

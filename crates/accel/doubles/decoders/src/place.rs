@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_video::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use crate::driver::Driver;
@@ -158,7 +159,7 @@ mod imp {
             let feature = [CUDA, NVMM].into_iter().find(takes);
             let mut caps = caps.to_owned();
             if let Some(feature) = feature {
-                caps.make_mut().set_features_simple(Some(gst::CapsFeatures::new([feature])));
+                caps.make_mut().set_features(0, Some(gst::CapsFeatures::new([feature])));
             }
             Some((caps, info, feature))
         }

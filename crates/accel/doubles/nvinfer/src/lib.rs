@@ -7,7 +7,8 @@
 //! headers show that).
 //!
 //! The name it is loaded under decides the release, or a file `version` beside it (`10.16.0`, `11.4.0`, `rtx1.4.0`), or
-//! `VIGIA_NVINFER_VERSION`. `VIGIA_NVINFER_FAULTS` holds faults, separated by commas; with a number they strike that often:
+//! `VIGIA_NVINFER_VERSION`. `VIGIA_NVINFER_FAULTS` holds faults, separated by commas; with a number they strike that often,
+//! with `N+M` after they were spared N times (`N+`: for ever after):
 //!
 //! | fault | effect |
 //! |---|---|

@@ -74,18 +74,22 @@ pub fn fault(name: &str) -> Option<String> {
     faults().get(name).cloned()
 }
 
-/// Whether a fault strikes now; one with a number strikes that often.
+/// Whether a fault strikes now. `N` strikes that often, `N+` each time but the first so many, and `N+M` so often after those.
 pub fn strikes(name: &str) -> bool {
     let mut faults = faults();
     let Some(value) = faults.get_mut(name) else { return false };
-    match value.parse::<u32>() {
-        Err(_) => true,
-        Ok(0) => false,
-        Ok(left) => {
-            *value = (left - 1).to_string();
-            true
-        }
+    let (spare, left) = value.split_once('+').unwrap_or(("0", value.as_str()));
+    let (spare, left) = (spare.parse::<u32>().unwrap_or(0), left.parse::<u32>().ok());
+    let (next, strikes) = match (spare, left) {
+        (1.., _) => (Some((spare - 1, left)), false),
+        (0, Some(0)) => (None, false),
+        (0, Some(left)) => (Some((0, Some(left - 1))), true),
+        (0, None) => (None, true),
+    };
+    if let Some((spare, left)) = next {
+        *value = format!("{spare}+{}", left.map_or_else(String::new, |n| n.to_string()));
     }
+    strikes
 }
 
 /// Replaces all faults, for tests that share a process.

@@ -145,6 +145,16 @@ impl<E: Enqueue> Slot<E> {
         }
     }
 
+    /// Waits for what is in flight, whatever came of it, and forgets how batches were launched: the next one of each size
+    /// is warmed anew.
+    pub fn cool(&mut self) {
+        // An error was that of a batch, and shows again at the next call if it lasts.
+        let _ = self.stream.wait();
+        self.keeps.clear();
+        self.in_flight = false;
+        self.ways.fill_with(|| Way::Cold);
+    }
+
     fn idle(&self, batch: usize) -> Result<(), CudaError> {
         if self.in_flight {
             return Err(CudaError::InFlight);

@@ -31,6 +31,18 @@ pub struct SlotSpec {
     pub wait: Wait,
 }
 
+impl SlotSpec {
+    /// Device memory of its tensors; what else a slot has is small.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let TensorSpec { width, height, .. } = self.tensor;
+        let values = 3 * (width as usize).saturating_mul(height as usize);
+        let input = values.saturating_mul(if self.half { 2 } else { 4 });
+        let image = self.outputs.iter().fold(input, |sum, output| sum.saturating_add(output.bytes));
+        image.saturating_mul(self.batch_max)
+    }
+}
+
 /// The network, as a slot sees it.
 pub trait Enqueue: Send {
     /// Makes ready for batches of this size. May allocate and wait.

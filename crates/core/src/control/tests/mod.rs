@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::{Capability, Command, Refusal};
 use crate::config::{
-    Camera, Config, Control, Decoder, Detector, Engine, InstanceId, Log, LogLevel, Metrics, Mode, Mqtt, Pace,
+    Camera, Config, Control, Decoder, Detector, Engine, Fallback, InstanceId, Log, LogLevel, Metrics, Mode, Mqtt, Pace,
     Protocol, Qos, StreamDefaults, StreamUri, Tracker, Transport,
 };
 use crate::time::Instant;
@@ -64,6 +64,7 @@ fn site(rooms: &[u32]) -> Config {
             model: "yolov8x-640".to_string(),
             models_dir: "/models".to_string(),
             engine: Engine::Auto,
+            fallback: Fallback::Cpu,
             mode: Mode::Auto,
             confidence: 0.5,
             nms_iou: 0.45,
