@@ -14,6 +14,7 @@ mod evidence;
 mod fires;
 mod governor;
 mod operator;
+mod plans;
 mod record;
 mod rename;
 mod running;
@@ -52,6 +53,7 @@ use crate::throttle::{Held, Throttle};
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
+use plans::News;
 use running::Ended;
 use voice::Voices;
 use watchdog::Watchdog;
@@ -166,6 +168,10 @@ struct App {
     throttle: Option<Throttle>,
     /// How the GPU is held back.
     held: Option<Held>,
+    /// The build that runs.
+    build: Option<News>,
+    /// Commands to end it.
+    cancelling: Vec<InHand>,
     governor: Governor,
     /// The name before the last rename.
     renamed_from: Option<String>,
