@@ -38,6 +38,7 @@ impl Rig {
         take_in(models.path(), "small", [96, 64], 0.9);
         take_in(models.path(), "other", [96, 64], 0.8);
         take_in(models.path(), "large", [1024, 1024], 0.7);
+        gpu.build(models.path(), &["small", "other", "large"]);
         Some(Self { site, gpu, models })
     }
 
@@ -91,8 +92,7 @@ impl Rig {
     }
 }
 
-/// Loading starts twelve inferences: two slots, one batch size of this model, two to warm up and one for the graph, and the
-/// same once more for what is refused by a driver that can't capture.
+/// Inferences that loading a model starts: in each of two slots two to warm up, and one for the graph.
 const LOADED: u32 = 6;
 
 #[test]

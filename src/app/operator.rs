@@ -93,7 +93,7 @@ impl Operator {
                     Err(_) => break,
                 },
                 recv(troubles) -> trouble => trouble.into_iter().for_each(|trouble| self.fall_back(trouble)),
-                recv(events) -> event => event.into_iter().for_each(|event| self.build_went_on(event)),
+                recv(events) -> event => self.build_went_on(event),
                 recv(cancels) -> cancel => match cancel {
                     Ok(()) => self.cancel_build(),
                     Err(_) => break,

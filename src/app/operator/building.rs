@@ -1,6 +1,6 @@
 //! Plans are built while the detector goes on: after a start with the processor, for a swap with the old model.
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::{Receiver, RecvError, select};
 use vigia_core::config::{Fallback, Stream};
 use vigia_core::control::{Code, Refusal};
 use vigia_core::time::Instant;
@@ -29,6 +29,11 @@ pub(super) struct Build {
     was_cancelled: bool,
 }
 
+/// Whoever followed it has ended without a word.
+fn lost(_: RecvError) -> Event {
+    Event::Ended(Err(JobError::Start(std::io::Error::other("nobody knows what became of it"))))
+}
+
 /// How a build ended.
 enum End {
     Done,
@@ -46,6 +51,10 @@ impl Operator {
         };
         self.begin_build(&located, &wanted).map_err(|e| Refusal::new(Code::Failed, e.to_string()))?;
         self.await_build()?;
+        if let Some(why) = self.degraded.clone() {
+            // The GPU failed meanwhile.
+            return self.load_instead(model, streams, &why);
+        }
         match self.loader.attempt(&self.tools.config, model, streams).map_err(|e| bad_model(&e))? {
             Attempt::Loaded(loaded) => Ok(*loaded),
             Attempt::Wanted(_, Wanted { why, .. }) => Err(Refusal::new(Code::BadModel, why)),
@@ -93,9 +102,8 @@ impl Operator {
             let (events, cancels, troubles) =
                 (self.build_events(), self.cancels.clone(), self.troubles.clone());
             select! {
-                recv(events) -> event => match event.ok().and_then(|event| self.followed(event)) {
-                    None if self.build.is_some() => {}
-                    None => return Err(Refusal::new(Code::Failed, "the build was lost")),
+                recv(events) -> event => match self.followed(event.unwrap_or_else(lost)) {
+                    None => {}
                     Some(End::Done) => return Ok(()),
                     Some(End::Cancelled) => {
                         return Err(Refusal::new(Code::Cancelled, "the build of its plan was cancelled"));
@@ -117,8 +125,8 @@ impl Operator {
     }
 
     /// Beside everything else: what was built after a start is put to work.
-    pub(super) fn build_went_on(&mut self, event: Event) {
-        let why = match self.followed(event) {
+    pub(super) fn build_went_on(&mut self, event: Result<Event, RecvError>) {
+        let why = match self.followed(event.unwrap_or_else(lost)) {
             None => return,
             Some(End::Done) => match self.promote() {
                 Ok(()) => return,
