@@ -106,7 +106,9 @@ impl Loader {
             Attempt::Loaded(loaded) => Ok(*loaded),
             Attempt::Wanted(located, wanted) => {
                 let mut loaded = self.on_processor(*located, config, streams)?;
-                loaded.reason.push_str(&format!(" (tensorrt: {}; `vigia engine build` makes one)", wanted.why));
+                loaded
+                    .reason
+                    .push_str(&format!(" (tensorrt: {}; `vigia engine build` makes one)", wanted.why));
                 Ok(loaded)
             }
         }

@@ -33,8 +33,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Option<Self> {
-        let (site, gpu, models) =
-            (Site::start()?, Gpu::new("{precision: fp32, batch: 2}"), shared::folder());
+        let (site, gpu, models) = (Site::start()?, Gpu::new("{precision: fp32, batch: 2}"), shared::folder());
         take_in(models.path(), "small", [96, 64], 0.9);
         take_in(models.path(), "other", [96, 64], 0.8);
         Some(Self { site, gpu, models })
@@ -107,7 +106,10 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
     sees_with(&rig, "small");
     // Progress first, then the end, of the same model.
     let builds = rig.builds(0);
-    assert!(builds.iter().all(|news| news["model_id"] == "small" && news["because"] == because), "{builds:#?}");
+    assert!(
+        builds.iter().all(|news| news["model_id"] == "small" && news["because"] == because),
+        "{builds:#?}"
+    );
     let (last, before) = builds.split_last().expect("it was told");
     assert!(last["state"] == "done" && before.iter().all(|news| news["state"] == "building"), "{builds:#?}");
     assert!(before.iter().any(|news| news["phase"] == "Building Engine" && news["percent"].is_u64()));
@@ -142,7 +144,10 @@ fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
     let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=300")], "tensorrt");
     rig.await_engine("tensorrt");
     let refused = rig.site.order("cancel_build", json!({}));
-    assert!(refused["code"] == "unavailable" && refused["message"] == "no plan is being built", "{refused:#}");
+    assert!(
+        refused["code"] == "unavailable" && refused["message"] == "no plan is being built",
+        "{refused:#}"
+    );
     let told = rig.builds(0).len();
     let change = json!({ "command": "change_model", "params": { "model_id": "other" } });
     let id = rig.site.tell(change.clone());
@@ -194,7 +199,8 @@ fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
     rig.await_build(told + 2, "building");
     let children = fs::read_dir(format!("/proc/{}/task", vigia.pid())).expect("it lives").flatten();
     let children = children.flat_map(|task| fs::read_to_string(task.path().join("children")));
-    let builder = children.flat_map(|all| all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).next();
+    let builder =
+        children.flat_map(|all| all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).next();
     let builder = builder.expect("it builds");
     rig.stop(vigia);
     wait_for("the builder to go", Duration::from_secs(10), || {
@@ -212,9 +218,10 @@ fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
     rig.stop(vigia);
     // No GPU: nobody misses anything. No library: it says so.
     let nowhere = rig.gpu.file("nowhere").display().to_string();
-    for (environment, missed) in
-        [(("VIGIA_CUDA_DEVICE", "none"), None), (("VIGIA_TENSORRT_DIR", nowhere.as_str()), Some("no TensorRT"))]
-    {
+    for (environment, missed) in [
+        (("VIGIA_CUDA_DEVICE", "none"), None),
+        (("VIGIA_TENSORRT_DIR", nowhere.as_str()), Some("no TensorRT")),
+    ] {
         let vigia = rig.start(&[environment], "auto");
         let status = rig.await_status(|status| status["status"] == "running" && status["engine"].is_object());
         let engine = &status["engine"];

@@ -94,7 +94,8 @@ fn swapping(make: impl Fn(u64) -> Box<Network>) {
         std::thread::spawn(move || {
             let emit = |d: &Detected| {
                 let confidence = d.detections.first().map_or(0.0, |found| found.confidence);
-                told.send((d.source_id, d.picture, d.generation, d.model_id.to_owned(), confidence)).expect("heard");
+                told.send((d.source_id, d.picture, d.generation, d.model_id.to_owned(), confidence))
+                    .expect("heard");
             };
             detector.run(&latest, &stop, emit).expect("it works");
         })

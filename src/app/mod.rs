@@ -129,7 +129,12 @@ pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppE
         tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
         if error.is_lost() {
             let noted = lost::note(Path::new(&app.config.detector.plans_dir), clock::utc());
-            tracing::error!(component = "processor", event = "gpu_lost", ?noted, "only a new process can use the GPU");
+            tracing::error!(
+                component = "processor",
+                event = "gpu_lost",
+                ?noted,
+                "only a new process can use the GPU"
+            );
             watchdog::end_within(LOST_END_WITHIN)?;
         }
     }

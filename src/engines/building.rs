@@ -41,7 +41,8 @@ impl Building {
         let job = Job::start(job::arguments(located, config, afresh))?;
         let none = || std::io::Error::other("it has no number");
         let pid = i32::try_from(job.id()).ok().and_then(Pid::from_raw).ok_or_else(none);
-        let process = pid.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?)).map_err(JobError::Start)?;
+        let process =
+            pid.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?)).map_err(JobError::Start)?;
         // A few hundred lines.
         let (tell, events) = unbounded();
         let follow = move || {

@@ -94,7 +94,12 @@ pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
         Found::Open(opened) => return Ok(*opened),
         Found::Wanted(wanted) => wanted,
     };
-    tracing::info!(component = "engine", event = "plan_wanted", why, "a plan is built: minutes on a small device");
+    tracing::info!(
+        component = "engine",
+        event = "plan_wanted",
+        why,
+        "a plan is built: minutes on a small device"
+    );
     job::build(located, config, afresh)?;
     match find(located, config)? {
         Found::Open(opened) => Ok(*opened),

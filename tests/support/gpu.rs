@@ -60,7 +60,9 @@ impl Gpu {
         for id in ids {
             let mut command = Command::new(env!("CARGO_BIN_EXE_vigia"));
             command.args(["engine", "build", id, "--models-dir"]).arg(models);
-            for (option, name) in [("--plans-dir", "plans"), ("--profile", "recipe.yaml"), ("--tensorrt-dir", "")] {
+            for (option, name) in
+                [("--plans-dir", "plans"), ("--profile", "recipe.yaml"), ("--tensorrt-dir", "")]
+            {
                 command.arg(option).arg(self.file(name));
             }
             let built = command.envs(self.environment(&[])).output().expect("vigia starts");

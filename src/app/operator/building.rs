@@ -68,7 +68,13 @@ impl Operator {
             return Ok(());
         }
         self.end_build();
-        tracing::warn!(component = "engine", event = "plan_wanted", model_id, why, "a plan is built meanwhile");
+        tracing::warn!(
+            component = "engine",
+            event = "plan_wanted",
+            model_id,
+            why,
+            "a plan is built meanwhile"
+        );
         let building = Building::start(located, &self.tools.config.detector, wanted.afresh)?;
         let phase = (String::new(), clock::now());
         self.build = Some(Build { building, why: why.clone(), phase, was_cancelled: false });

@@ -44,7 +44,12 @@ impl Operator {
         Ok(loaded)
     }
 
-    pub(super) fn load_instead(&mut self, model: &str, streams: &[Stream], why: &str) -> Result<Loaded, Refusal> {
+    pub(super) fn load_instead(
+        &mut self,
+        model: &str,
+        streams: &[Stream],
+        why: &str,
+    ) -> Result<Loaded, Refusal> {
         self.loader.load_instead(&self.tools.config, model, streams, why).map_err(|e| bad_model(&e))
     }
 
