@@ -13,7 +13,7 @@ use crate::detect::Suppression;
 use crate::detect::engine::{self, Engine, EngineError, EngineOptions, Mode};
 use crate::detect::manifest::{self, Located, ManifestError};
 use crate::detect::network::Network;
-use crate::engines::open::{self, OpenError};
+use crate::engines::open::{self, Found, OpenError, Opened, Wanted};
 
 /// A rate cap above this says nothing about the load: no common camera is faster.
 const FPS_PLAUSIBLE: f64 = 30.0;
@@ -75,6 +75,14 @@ pub fn streams(config: &Config) -> Vec<Stream> {
     config.streams.iter().filter(|s| s.enabled).cloned().collect()
 }
 
+/// What came of loading a model.
+#[derive(Debug)]
+pub enum Attempt {
+    Loaded(Box<Loaded>),
+    /// Its plan is to be built first.
+    Wanted(Box<Located>, Wanted),
+}
+
 /// Loads models, and remembers how fast they were: a model that comes back, as in a swap there and
 /// back, is compiled once and not twice.
 #[derive(Debug, Default)]
@@ -89,11 +97,52 @@ impl Loader {
     /// # Errors
     /// [`ModelError`] with one sentence.
     pub fn load(&mut self, config: &Config, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
-        let located = located(config, model, streams)?;
         if config.detector.engine == Choice::TensorRt {
-            return on_gpu(located, config);
+            let located = located(config, model, streams)?;
+            let opened = open::open(&located, &config.detector).map_err(|e| gpu_error(&located, e))?;
+            return Ok(on_gpu(located, opened, config));
         }
-        self.on_processor(located, config, streams)
+        match self.attempt(config, model, streams)? {
+            Attempt::Loaded(loaded) => Ok(*loaded),
+            Attempt::Wanted(located, wanted) => {
+                let mut loaded = self.on_processor(*located, config, streams)?;
+                loaded
+                    .reason
+                    .push_str(&format!(" (tensorrt: {}; `vigia engine build` makes one)", wanted.why));
+                Ok(loaded)
+            }
+        }
+    }
+
+    /// Loads a model as the site has it, if all is there that it takes. `auto` takes TensorRT where a driver and its library
+    /// are.
+    ///
+    /// # Errors
+    /// [`ModelError`] with one sentence.
+    pub fn attempt(
+        &mut self,
+        config: &Config,
+        model: &str,
+        streams: &[Stream],
+    ) -> Result<Attempt, ModelError> {
+        let located = located(config, model, streams)?;
+        let choice = config.detector.engine;
+        let mut without = String::new();
+        if matches!(choice, Choice::TensorRt | Choice::Auto) {
+            match open::find(&located, &config.detector) {
+                Ok(Found::Open(opened)) => {
+                    return Ok(Attempt::Loaded(Box::new(on_gpu(located, *opened, config))));
+                }
+                Ok(Found::Wanted(wanted)) => return Ok(Attempt::Wanted(Box::new(located), wanted)),
+                Err(e) if choice == Choice::TensorRt => return Err(gpu_error(&located, e)),
+                // Most boxes of this kind have none.
+                Err(OpenError::NoGpu(_)) => {}
+                Err(e) => without = format!(" (tensorrt: {e})"),
+            }
+        }
+        let mut loaded = self.on_processor(located, config, streams)?;
+        loaded.reason.push_str(&without);
+        Ok(Attempt::Loaded(Box::new(loaded)))
     }
 
     /// Loads a model for the processor, because of what is said in `why`: the engine that the site has chosen if that is one
@@ -174,11 +223,14 @@ fn located(config: &Config, model: &str, streams: &[Stream]) -> Result<Located, 
     Ok(located)
 }
 
-fn on_gpu(located: Located, config: &Config) -> Result<Loaded, ModelError> {
-    let failed = |source| ModelError::Gpu { id: located.manifest.id.clone(), source: Box::new(source) };
-    let open::Opened { engine, reason, mode } = open::open(&located, &config.detector).map_err(failed)?;
+fn gpu_error(located: &Located, source: OpenError) -> ModelError {
+    ModelError::Gpu { id: located.manifest.id.clone(), source: Box::new(source) }
+}
+
+fn on_gpu(located: Located, opened: Opened, config: &Config) -> Loaded {
+    let Opened { engine, reason, mode } = opened;
     let network = Network::on_gpu(engine, Arc::new(located.manifest), suppression(config));
-    Ok(loaded(network, "tensorrt", reason, mode))
+    loaded(network, "tensorrt", reason, mode)
 }
 
 fn suppression(config: &Config) -> Suppression {

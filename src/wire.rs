@@ -17,6 +17,8 @@ pub struct Identity {
     pub ack_topic: Arc<str>,
     pub health_topic: Arc<str>,
     pub history_topic: Arc<str>,
+    /// Of a plan that is being built.
+    pub build_topic: Arc<str>,
     /// Of answers to `why` and `pump`.
     pub why_topic: Arc<str>,
     pub pump_topic: Arc<str>,
@@ -48,6 +50,7 @@ impl Identity {
             ack_topic: format!("{status}/{instance_id}/ack").into(),
             health_topic: format!("{status}/{instance_id}/health").into(),
             history_topic: format!("{status}/{instance_id}/history").into(),
+            build_topic: format!("{status}/{instance_id}/build").into(),
             why_topic: format!("{status}/{instance_id}/why").into(),
             pump_topic: format!("{status}/{instance_id}/pump").into(),
             report_topic: format!("{status}/metrics/{instance_id}").into(),

@@ -6,6 +6,8 @@
 mod broker;
 #[path = "support/control.rs"]
 mod control;
+#[path = "support/gpu.rs"]
+mod gpu;
 #[path = "support/instance.rs"]
 mod instance;
 #[path = "support/shared.rs"]
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use broker::{rest, wait_for};
 use control::{Site, picture};
+use gpu::{Decoders, Gpu, take_in};
 use instance::await_status;
 use serde_json::{Value, json};
 use vigia_sim::{Camera, RtspServer};
@@ -35,17 +38,40 @@ fn said(site: &Site, id: &str) -> Vec<Value> {
     site.acks().iter().filter(|a| a["request_id"] == id).map(|a| a["ack_status"].clone()).collect()
 }
 
-/// Rows 14, 15, 17, 18, 84; B-01, B-06, B-11.
+/// The same with instances that have a GPU, on the doubles of TensorRT and CUDA.
+fn on_a_gpu(of: impl FnOnce(&Site)) {
+    let Some(mut site) = Site::start() else { return };
+    let (gpu, models) = (Gpu::new("{precision: fp32}", Decoders::None), shared::folder());
+    let ids = ["lookout-n", "lookout-n-int8"];
+    ids.into_iter().for_each(|id| take_in(models.path(), id, [96, 64], 0.9));
+    gpu.build(models.path(), &ids);
+    site.environment = gpu.environment(&[("VIGIA_CUDA_DELAY", "1")]);
+    (site.models, site.engine) = (models.path().to_owned(), "tensorrt");
+    of(&site);
+    let engine = &site.status_of_any()["engine"];
+    assert!(engine["name"] == "tensorrt" && engine["degraded"].is_null(), "{engine:#}");
+}
+
 #[test]
 fn after_pause_is_completed_no_detection_follows() {
     let Some(site) = Site::start() else { return };
+    pauses(&site);
+}
+
+#[test]
+fn after_pause_on_a_gpu_is_completed_no_detection_follows() {
+    on_a_gpu(pauses);
+}
+
+/// Rows 14, 15, 17, 18, 84; B-01, B-06, B-11.
+fn pauses(site: &Site) {
     let _vigia = site.running("hall", &(picture(1, 30) + &picture(2, 30)), "");
     site.await_detections(1, 5);
     let (mut gated, mut resumed) = (Vec::new(), Vec::new());
     for round in 0..20 {
         let id = site.tell(json!({ "command": "PaUsE" }));
         let ack = site.answer(&id, "pause");
-        assert_eq!(said(&site, &id), ["received", "completed"]);
+        assert_eq!(said(site, &id), ["received", "completed"]);
         gated.push(ack["duration_ms"].as_f64().expect("a number"));
         let effect = &completed(&ack)["effect"];
         assert_eq!(effect["paused_sources"], json!([1, 2]));
@@ -96,10 +122,19 @@ fn after_pause_is_completed_no_detection_follows() {
     );
 }
 
-/// Rows 20 to 24; B-04, B-08, B-09, B-10, B-13.
 #[test]
 fn after_a_model_is_changed_every_detection_carries_it() {
     let Some(site) = Site::start() else { return };
+    changes_models(&site);
+}
+
+#[test]
+fn after_a_model_is_changed_on_a_gpu_every_detection_carries_it() {
+    on_a_gpu(changes_models);
+}
+
+/// Rows 20 to 24; B-04, B-08, B-09, B-10, B-13.
+fn changes_models(site: &Site) {
     let _vigia = site.running("swap", &(picture(1, 20) + &picture(2, 20)), "");
     site.await_detections(1, 3);
     let mut last_generation = 1;
@@ -110,7 +145,7 @@ fn after_a_model_is_changed_every_detection_carries_it() {
         assert_eq!(effect["model_id"], model.trim());
         last_generation += 1;
         assert_eq!(effect["generation"], last_generation, "{ack:#}");
-        assert_eq!(said(&site, &id), ["received", "completed"]);
+        assert_eq!(said(site, &id), ["received", "completed"]);
         site.await_detections(2, 5);
         for room in [1, 2] {
             let all = instance::payloads(&site.witness, &format!("nvr/detections/{room}"));

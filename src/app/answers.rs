@@ -37,6 +37,9 @@ impl App {
             if let Some(held) = &self.held {
                 all.insert("throttled".into(), json!(held));
             }
+            if let Some(build) = self.build_in_short() {
+                all.insert("build".into(), build);
+            }
             if let Some(before) = &self.renamed_from {
                 all.insert("renamed_from".into(), json!(before));
             }
@@ -87,7 +90,9 @@ impl App {
             Some(held) => {
                 tracing::warn!(component = "throttle", event = "gpu_held_back", "{}", held.sentence());
             }
-            None => tracing::info!(component = "throttle", event = "gpu_free", "the GPU is held back no more"),
+            None => {
+                tracing::info!(component = "throttle", event = "gpu_free", "the GPU is held back no more")
+            }
         }
         (self.held, self.stale) = (held, true);
     }
@@ -194,6 +199,7 @@ impl App {
         if let Some(hand) = self.in_hand.take() {
             self.refuse(hand, interrupted());
         }
+        self.answer_cancelling(Err(interrupted()));
         if let Some(hand) = self.stopping.take() {
             self.finish(hand, Ok(()));
         }

@@ -121,6 +121,8 @@ impl App {
             engine: Value::Null,
             throttle: throttle(&config)?,
             held: None,
+            build: None,
+            cancelling: Vec::new(),
             governor: Governor::new(clock::now()),
             renamed_from: None,
             peers: BTreeMap::new(),

@@ -161,6 +161,15 @@ impl App {
                 (self.engine, self.stale) = (engine, true);
                 None
             }
+            Progress::Degraded(why) => {
+                self.engine["degraded"] = json!(why);
+                self.stale = true;
+                None
+            }
+            Progress::Build(news) => {
+                self.build_news(news);
+                None
+            }
             Progress::Connected(worker) => {
                 self.renamed(worker);
                 None

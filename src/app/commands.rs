@@ -235,6 +235,7 @@ impl App {
                 self.stopping = Some(hand);
                 return Some(End::Asked);
             }
+            Command::CancelBuild => self.cancel_build(hand),
             Command::Status => {
                 self.publish_status(self.machine.status(), json!({}));
                 self.finish(hand, Ok(()));

@@ -10,6 +10,7 @@ use vigia_core::control::{Command, Desired, Effect, Refusal};
 
 use super::evidence::Inquiry;
 use super::operator::work;
+use super::plans::News;
 use super::running::Ended;
 use super::sink::Sink;
 use crate::camera::Report;
@@ -77,6 +78,10 @@ pub enum Progress {
     Ended(Box<Outcome>),
     /// Another engine is at work though nobody asked for it; as the status shows it.
     Engine(Value),
+    /// The engine at work stays a substitute, for this reason.
+    Degraded(String),
+    /// Of a plan that is built meanwhile.
+    Build(News),
     Connected(Result<(Worker, Box<Identity>), Refusal>),
     Retired,
 }
@@ -101,6 +106,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Desk {
     jobs: Option<Sender<Job>>,
+    cancels: Option<Sender<()>>,
     pub progress: Receiver<Progress>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -111,11 +117,13 @@ impl Desk {
     pub fn open(tools: Tools, desired: Desired) -> std::io::Result<Self> {
         // One job is out at a time: the machine admits no second.
         let (jobs, inbox) = bounded(1);
+        // As many as there are commands; builds are rare.
+        let (cancels, cancelled) = unbounded();
         let (told, progress) = unbounded();
         let thread = std::thread::Builder::new()
             .name("operator".into())
-            .spawn(move || work(tools, desired, told, &inbox))?;
-        Ok(Self { jobs: Some(jobs), progress, thread: Some(thread) })
+            .spawn(move || work(tools, desired, told, &inbox, cancelled))?;
+        Ok(Self { jobs: Some(jobs), cancels: Some(cancels), progress, thread: Some(thread) })
     }
 
     pub fn give(&self, job: Job) {
@@ -125,9 +133,17 @@ impl Desk {
         }
     }
 
+    /// Ends the build of a plan.
+    pub fn cancel_build(&self) {
+        if let Some(cancels) = &self.cancels {
+            // As above.
+            let _ = cancels.send(());
+        }
+    }
+
     /// Everything stops, in at most `limit`; a job that takes longer is left behind.
     pub fn close(&mut self, limit: Duration) {
-        drop(self.jobs.take());
+        drop((self.jobs.take(), self.cancels.take()));
         let until = clock::now().after(limit);
         // The progress channel is closed when the thread has ended.
         while self.progress.recv_timeout(until.since(clock::now())).is_ok() {}

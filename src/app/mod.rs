@@ -14,6 +14,7 @@ mod evidence;
 mod fires;
 mod governor;
 mod operator;
+mod plans;
 mod record;
 mod rename;
 mod running;
@@ -52,6 +53,7 @@ use crate::throttle::{Held, Throttle};
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
+use plans::News;
 use running::Ended;
 use voice::Voices;
 use watchdog::Watchdog;
@@ -127,7 +129,12 @@ pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppE
         tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
         if error.is_lost() {
             let noted = lost::note(Path::new(&app.config.detector.plans_dir), clock::utc());
-            tracing::error!(component = "processor", event = "gpu_lost", ?noted, "only a new process can use the GPU");
+            tracing::error!(
+                component = "processor",
+                event = "gpu_lost",
+                ?noted,
+                "only a new process can use the GPU"
+            );
             watchdog::end_within(LOST_END_WITHIN)?;
         }
     }
@@ -168,6 +175,10 @@ struct App {
     throttle: Option<Throttle>,
     /// How the GPU is held back.
     held: Option<Held>,
+    /// The build that runs.
+    build: Option<News>,
+    /// Commands to end it.
+    cancelling: Vec<InHand>,
     governor: Governor,
     /// The name before the last rename.
     renamed_from: Option<String>,

@@ -3,6 +3,7 @@
 //! The app gives one [`Job`] at a time and hears [`Progress`]. Whatever can be tried without
 //! anybody noticing is tried first; what fails later is taken back.
 
+mod building;
 mod fallback;
 mod paper;
 
@@ -10,11 +11,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use serde_json::Value;
-use vigia_core::config::{Fallback, Stream};
+use vigia_core::config::Stream;
 use vigia_core::control::{Change, Code, Desired, Effect, FrameRef, ItemResult, Refusal, batch_failed, diff};
 use vigia_core::stream::StreamState;
 
-use self::paper::{bad_model, carry, failed, frame_ref, merge, settle};
+use self::building::Build;
+use self::paper::{carry, failed, frame_ref, merge, settle};
 use super::desk::{Job, Outcome, Plan, Progress, Step, Tools};
 use super::running::{ChangeError, Running};
 use super::trial;
@@ -32,7 +34,14 @@ const RETIRE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Carries out jobs until nobody gives any; then everything stops.
-pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Receiver<Job>) {
+/// `cancels` ends builds, and whatever waits for them when it is closed.
+pub fn work(
+    tools: Tools,
+    current: Desired,
+    told: Sender<Progress>,
+    jobs: &Receiver<Job>,
+    cancels: Receiver<()>,
+) {
     // Each detector gives up once.
     let (helper, troubles) = unbounded();
     let operator = Operator {
@@ -44,9 +53,12 @@ pub fn work(tools: Tools, current: Desired, told: Sender<Progress>, jobs: &Recei
         begun: false,
         loader: Loader::default(),
         helper,
+        troubles,
         degraded: None,
+        build: None,
+        cancels,
     };
-    operator.work(jobs, &troubles);
+    operator.work(jobs);
 }
 
 struct Operator {
@@ -59,24 +71,33 @@ struct Operator {
     loader: Loader,
     /// For detectors whose engine is given up.
     helper: Sender<GivenUp>,
+    troubles: Receiver<GivenUp>,
     /// Why the processor computes where the GPU should, until the next restart.
     degraded: Option<String>,
+    /// Of a plan, beside the detector.
+    build: Option<Build>,
+    cancels: Receiver<()>,
 }
 
 /// What a change proved.
 type Proof = Result<Effect, Refusal>;
 
 impl Operator {
-    fn work(mut self, jobs: &Receiver<Job>, troubles: &Receiver<GivenUp>) {
+    fn work(mut self, jobs: &Receiver<Job>) {
         loop {
+            let (events, cancels, troubles) =
+                (self.build_events(), self.cancels.clone(), self.troubles.clone());
             select! {
                 recv(jobs) -> job => match job {
                     Ok(job) => self.carry_out(job),
                     Err(_) => break,
                 },
                 recv(troubles) -> trouble => trouble.into_iter().for_each(|trouble| self.fall_back(trouble)),
+                recv(events) -> event => self.build_went_on(event),
+                recv(cancels) -> cancel => if cancel.is_ok() { self.cancel_build() } else { break },
             }
         }
+        self.end_build();
         self.stop();
     }
 
@@ -96,6 +117,7 @@ impl Operator {
             Job::Restart(desired) => {
                 self.begin();
                 self.stop();
+                self.end_build();
                 self.degraded = None;
                 (self.start(desired), Effect::default())
             }
@@ -144,12 +166,12 @@ impl Operator {
     }
 
     fn start(&mut self, desired: Desired) -> Result<(), Refusal> {
-        let loaded = self.load_somehow(&desired.model, &desired.streams).map_err(|e| bad_model(&e))?;
+        let loaded = self.load_somehow(&desired.model, &desired.streams)?;
         let described = loaded.describe();
         let mut detector = Detector::new(loaded.network, &desired.streams)
             .map_err(|e| Refusal::new(Code::BadModel, e.to_string()))?;
         let Tools { config, latest, sink, reports, ended, roster, .. } = &self.tools;
-        if config.detector.fallback == Fallback::Cpu {
+        if self.may_fall_back() {
             detector.promise_help(self.helper.clone());
         }
         let ends = (reports.clone(), ended.clone(), roster.clone());
@@ -251,7 +273,7 @@ impl Operator {
     }
 
     fn swap(&mut self, model: &str, shadow_frames: u32) -> Proof {
-        let loaded = self.load(model).map_err(|e| bad_model(&e))?;
+        let loaded = self.load(model)?;
         let described = loaded.describe();
         let mut network = Box::new(loaded.network);
         let (latest, inquiry) = (&self.tools.latest, &self.tools.inquiry);

@@ -1,6 +1,7 @@
 //! A build in a process of its own: a builder that crashes or wants too much takes nobody with it, and its memory
 //! comes back.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -35,7 +36,7 @@ impl Job {
     ///
     /// # Errors
     /// [`JobError::Start`].
-    pub fn start(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, JobError> {
+    pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, JobError> {
         let vigia = std::env::current_exe().map_err(JobError::Start)?;
         let mut command = Command::new(vigia);
         command.args(arguments).arg("--inside");
@@ -79,12 +80,11 @@ impl Job {
     }
 }
 
-/// Builds the plan of a model as the configuration has it, for the GPU of this box; progress goes to the log.
-///
-/// # Errors
-/// [`JobError`].
-pub fn build(located: &Located, config: &Detector) -> Result<(), JobError> {
-    let mut arguments: Vec<std::ffi::OsString> = vec!["engine".into(), "build".into()];
+/// Of `vigia engine build`, for the plan of a model as the configuration has it, for the GPU of this box. `afresh` builds it
+/// though it is there.
+#[must_use]
+pub fn arguments(located: &Located, config: &Detector, afresh: bool) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["engine".into(), "build".into()];
     arguments.push(located.manifest.id.clone().into());
     let mut option = |name: &str, value: &Path| arguments.extend([name.into(), value.into()]);
     option("--models-dir", Path::new(&config.models_dir));
@@ -95,14 +95,32 @@ pub fn build(located: &Located, config: &Detector) -> Result<(), JobError> {
     if let Some(dir) = &config.tensorrt_dir {
         option("--tensorrt-dir", Path::new(dir));
     }
+    if afresh {
+        arguments.push("--force".into());
+    }
+    arguments
+}
+
+/// Builds that plan; progress goes to the log.
+///
+/// # Errors
+/// [`JobError`].
+pub fn build(located: &Located, config: &Detector, afresh: bool) -> Result<(), JobError> {
     let model_id = &located.manifest.id;
-    Job::start(arguments)?.follow(|_, line| match line {
-        Some(Line::Progress { percent, phase }) => {
+    Job::start(arguments(located, config, afresh))?.follow(|_, line| {
+        line.iter().for_each(|line| log(model_id, line));
+    })
+}
+
+/// How far it is, for the log.
+pub fn log(model_id: &str, line: &Line) {
+    match line {
+        Line::Progress { percent, phase } => {
             tracing::info!(component = "engine", event = "plan_progress", model_id, percent, phase);
         }
-        Some(Line::Done { path, seconds, .. }) => {
+        Line::Done { path, seconds, .. } => {
             tracing::info!(component = "engine", event = "plan_built", model_id, path, seconds);
         }
-        Some(Line::Cancelled) | None => {}
-    })
+        Line::Cancelled => tracing::info!(component = "engine", event = "plan_cancelled", model_id),
+    }
 }

@@ -14,7 +14,7 @@ use super::build::{self, Order};
 use super::facts::{Device, Facts};
 use super::job::{self, JobError};
 use super::recipe::{Recipe, RecipeError};
-use super::store::{Store, StoreError};
+use super::store::Store;
 use crate::detect::manifest::Located;
 
 /// Batches in flight: one is computed while the next is made ready.
@@ -33,9 +33,10 @@ pub enum OpenError {
     #[error(transparent)]
     Job(#[from] JobError),
     #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
     Engine(#[from] TensorRtError),
+    /// Even the plan that was just built.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 /// An open engine, and how it came to be.
@@ -44,6 +45,22 @@ pub struct Opened {
     pub engine: Engine,
     pub reason: String,
     pub mode: String,
+}
+
+/// What came of looking for a plan.
+#[derive(Debug)]
+pub enum Found {
+    Open(Box<Opened>),
+    Wanted(Wanted),
+}
+
+/// A plan that has to be built.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// One sentence.
+    pub why: String,
+    /// The one that is there, for the same facts, is refused.
+    pub afresh: bool,
 }
 
 /// The first GPU of this box, opened once: decoders and engines share its context.
@@ -73,6 +90,28 @@ pub fn device(gpu: &Gpu) -> Device {
 /// # Errors
 /// [`OpenError`], one sentence.
 pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
+    let Wanted { why, afresh } = match find(located, config)? {
+        Found::Open(opened) => return Ok(*opened),
+        Found::Wanted(wanted) => wanted,
+    };
+    tracing::info!(
+        component = "engine",
+        event = "plan_wanted",
+        why,
+        "a plan is built: minutes on a small device"
+    );
+    job::build(located, config, afresh)?;
+    match find(located, config)? {
+        Found::Open(opened) => Ok(*opened),
+        Found::Wanted(Wanted { why, .. }) => Err(OpenError::Unfit(why)),
+    }
+}
+
+/// Opens a model if a plan is there that fits.
+///
+/// # Errors
+/// [`OpenError`], one sentence.
+pub fn find(located: &Located, config: &Detector) -> Result<Found, OpenError> {
     let gpu = gpu().map_err(OpenError::NoGpu)?;
     let library = build::library(config.tensorrt_dir.as_deref().map(Path::new))?;
     let recipe =
@@ -80,7 +119,9 @@ pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
     let device = device(&gpu);
     let facts = build::facts(&library, &Order { model: located, recipe: &recipe, device: &device })?;
     let store = Store::new(&config.plans_dir);
-    let plan = plan(&store, &facts, located, config)?;
+    let Some(plan) = plan(&store, &facts) else {
+        return Ok(Found::Wanted(Wanted { why: store.why_not(&facts), afresh: false }));
+    };
     let options = Options {
         tensor: located.manifest.tensor_spec(),
         head: family(located.manifest.head),
@@ -90,34 +131,33 @@ pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
         wait: Wait::Blocking,
         dla: recipe.dla,
     };
-    let mut engine = Engine::new(&gpu, &library, &plan, &options)?;
+    let mut engine = match Engine::new(&gpu, &library, &plan, &options) {
+        // Its facts fit, and still TensorRT does not take it.
+        Err(TensorRtError::TensorRt(e @ TrtError::Call { doing: "loading the plan", .. })) => {
+            let why = format!("the plan of {} is refused: {e}", facts.model_id);
+            return Ok(Found::Wanted(Wanted { why, afresh: true }));
+        }
+        opened => opened?,
+    };
     for why in engine.warm()? {
         tracing::warn!(component = "tensorrt", event = "no_graph", why, "launched call by call");
     }
     let reason = format!("tensorrt: {} on {}", facts.tensorrt, facts.device.name);
     let mode = format!("{}, batches of up to {}", recipe.precision, engine.batch_max());
-    Ok(Opened { engine, reason, mode })
+    Ok(Found::Open(Box::new(Opened { engine, reason, mode })))
 }
 
-/// The plan for this very GPU, one for its kind, or a new one.
-fn plan(store: &Store, facts: &Facts, located: &Located, config: &Detector) -> Result<Vec<u8>, OpenError> {
+/// The plan for this very GPU, or one for its kind.
+fn plan(store: &Store, facts: &Facts) -> Option<Vec<u8>> {
     let kind = Facts { device: facts.device.kind(), ..facts.clone() };
     for facts in [facts, &kind] {
         match store.get(facts) {
-            Ok((_, plan)) => return Ok(plan),
+            Ok((_, plan)) => return Some(plan),
             Err(e) if e.is_missing() => {}
             Err(e) => tracing::warn!(component = "engine", event = "plan_torn", %e, "it is built anew"),
         }
     }
-    let why = store.why_not(facts);
-    tracing::info!(
-        component = "engine",
-        event = "plan_wanted",
-        why,
-        "a plan is built: minutes on a small device"
-    );
-    job::build(located, config)?;
-    Ok(store.get(facts)?.1)
+    None
 }
 
 const fn family(head: Head) -> HeadFamily {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ pub struct Site {
     pub broker: Broker,
     pub witness: Witness,
     sender: Mutex<TcpStream>,
+    /// Of its instances: folder of models, what the environment holds, engine.
+    pub models: PathBuf,
+    pub environment: Vec<(String, String)>,
+    pub engine: &'static str,
 }
 
 /// A test picture of 160x120 as a stream.
@@ -44,7 +48,14 @@ impl Site {
         let broker = Broker::start("")?;
         let witness = Witness::start(broker.port, "witness", "nvr/#").expect("broker");
         let sender = Mutex::new(connect(broker.port, "technician").expect("broker"));
-        Some(Self { broker, witness, sender })
+        Some(Self {
+            broker,
+            witness,
+            sender,
+            models: "models".into(),
+            environment: Vec::new(),
+            engine: "auto",
+        })
     }
 
     /// After the broker was away: the witness and the technician connect anew.
@@ -57,11 +68,12 @@ impl Site {
     pub fn instance(&self, id: &str, streams: &str, more: &str) -> Instance {
         let text = format!(
             "instance_id: {id}\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
-             stream_defaults: {{ max_fps: 30 }}\nstreams:\n{streams}{more}",
-            self.broker.port
+             stream_defaults: {{ max_fps: 30 }}\ndetector: {{ engine: {} }}\nstreams:\n{streams}{more}",
+            self.broker.port, self.engine
         );
         let more = if more.contains("control:") { vec![] } else { vec!["--enable-control"] };
-        Instance::with_site(Path::new("models"), &text, &more, &[])
+        let environment: Vec<_> = self.environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        Instance::with_site(&self.models, &text, &more, &environment)
     }
 
     /// The same, once it runs.
@@ -145,6 +157,13 @@ impl Site {
     /// The last state an instance told.
     pub fn status(&self, id: &str) -> Value {
         self.last_status(id, |_| true)
+    }
+
+    /// The last status that shows an engine, of whatever instance.
+    pub fn status_of_any(&self) -> Value {
+        let told = self.witness.seen().into_iter().filter(|s| s.topic.starts_with("nvr/control/status/"));
+        let mut told = told.filter(|s| !s.payload.is_empty()).map(|s| json_of(&s));
+        told.rfind(|status| status["engine"].is_object()).expect("a status")
     }
 
     /// Its last answer to a ping; another state may have followed.

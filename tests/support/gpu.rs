@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 use vigia::detect::import::{self, Wishes};
@@ -92,6 +93,21 @@ impl Gpu {
     pub fn environment(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = self.variables().into_iter().map(|(name, value)| (name.to_owned(), value));
         own.chain(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
+    }
+
+    /// Builds the plans of these models, so that nobody has to wait for them.
+    pub fn build(&self, models: &Path, ids: &[&str]) {
+        for id in ids {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_vigia"));
+            command.args(["engine", "build", id, "--models-dir"]).arg(models);
+            for (option, name) in
+                [("--plans-dir", "plans"), ("--profile", "recipe.yaml"), ("--tensorrt-dir", "")]
+            {
+                command.arg(option).arg(self.file(name));
+            }
+            let built = command.envs(self.environment(&[])).output().expect("vigia starts");
+            assert!(built.status.success(), "{id}: {}", String::from_utf8_lossy(&built.stderr));
+        }
     }
 
     /// The same for a shell.

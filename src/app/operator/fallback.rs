@@ -2,42 +2,63 @@
 
 use std::path::Path;
 
-use vigia_core::config::{Engine, Fallback, Stream};
+use vigia_core::config::{Engine, Stream};
+use vigia_core::control::Refusal;
 
 use super::Operator;
+use super::paper::bad_model;
 use crate::app::desk::Progress;
 use crate::clock;
 use crate::detect::DetectError;
 use crate::detect::failure::GivenUp;
 use crate::engines::lost;
-use crate::model::{Loaded, ModelError};
+use crate::model::{Attempt, Loaded, ModelError};
 
 impl Operator {
-    /// For a start: as the site has it, or on the processor.
-    pub(super) fn load_somehow(&mut self, model: &str, streams: &[Stream]) -> Result<Loaded, ModelError> {
+    /// For a start: as the site has it, or on the processor. What waits for its plan begins on the processor, too.
+    pub(super) fn load_somehow(&mut self, model: &str, streams: &[Stream]) -> Result<Loaded, Refusal> {
         let config = &self.tools.config;
-        let allowed = config.detector.fallback == Fallback::Cpu;
-        let wants_gpu = config.detector.engine == Engine::TensorRt;
+        if !self.may_fall_back() {
+            return self.load_patiently(model, streams);
+        }
         let often = lost::too_often(Path::new(&config.detector.plans_dir), clock::utc());
-        let why = match often.filter(|_| allowed && wants_gpu) {
+        let may_be_gpu = matches!(config.detector.engine, Engine::TensorRt | Engine::Auto);
+        let why = match often.filter(|_| may_be_gpu) {
             Some(often) => often,
-            None => match self.loader.load(config, model, streams) {
-                Err(ModelError::Gpu { source, .. }) if allowed => source.to_string(),
-                other => return other,
+            None => match self.loader.attempt(config, model, streams) {
+                Ok(Attempt::Loaded(loaded)) => return Ok(*loaded),
+                Ok(Attempt::Wanted(located, wanted)) => match self.begin_build(&located, &wanted) {
+                    Ok(()) => {
+                        let why = format!("{}; it is being built", wanted.why);
+                        return self.load_instead(model, streams, &why);
+                    }
+                    Err(e) => format!("{}, and none can be built: {e}", wanted.why),
+                },
+                Err(ModelError::Gpu { source, .. }) => source.to_string(),
+                Err(other) => return Err(bad_model(&other)),
             },
         };
         say(&why);
-        let loaded = self.loader.load_instead(config, model, streams, &why)?;
+        let loaded = self.load_instead(model, streams, &why)?;
         self.degraded = Some(why);
         Ok(loaded)
     }
 
+    pub(super) fn load_instead(
+        &mut self,
+        model: &str,
+        streams: &[Stream],
+        why: &str,
+    ) -> Result<Loaded, Refusal> {
+        self.loader.load_instead(&self.tools.config, model, streams, why).map_err(|e| bad_model(&e))
+    }
+
     /// For a swap: once the GPU has failed, models are for the processor until the next restart.
-    pub(super) fn load(&mut self, model: &str) -> Result<Loaded, ModelError> {
-        let (config, streams) = (&self.tools.config, &self.current.streams);
-        match &self.degraded {
-            Some(why) => self.loader.load_instead(config, model, streams, why),
-            None => self.loader.load(config, model, streams),
+    pub(super) fn load(&mut self, model: &str) -> Result<Loaded, Refusal> {
+        let streams = self.current.streams.clone();
+        match self.degraded.clone() {
+            Some(why) => self.load_instead(model, &streams, &why),
+            None => self.load_patiently(model, &streams),
         }
     }
 
@@ -58,9 +79,8 @@ impl Operator {
     }
 
     fn onto_processor(&mut self, why: &str) -> Result<(), String> {
-        let (config, current) = (&self.tools.config, &self.current);
-        let loaded = self.loader.load_instead(config, &current.model, &current.streams, why);
-        let loaded = loaded.map_err(|e| e.to_string())?;
+        let (model, streams) = (self.current.model.clone(), self.current.streams.clone());
+        let loaded = self.load_instead(&model, &streams, why).map_err(|e| e.message)?;
         let described = loaded.describe();
         let running = self.running.as_ref().ok_or("nothing is running")?;
         // What was given up is of no use on probation.
@@ -68,6 +88,13 @@ impl Operator {
         self.degraded = Some(why.to_owned());
         self.tell(Progress::Engine(described));
         Ok(())
+    }
+
+    /// What the processor stands in for does not come.
+    pub(super) fn stay_on_processor(&mut self, why: String) {
+        say(&why);
+        self.tell(Progress::Degraded(why.clone()));
+        self.degraded = Some(why);
     }
 }
 

@@ -33,13 +33,11 @@ pub enum Engine {
     TensorRt,
 }
 
-/// What goes on detecting where the GPU can't.
+/// What goes on detecting where the GPU can't: the processor's engines, or nothing, and the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fallback {
-    /// The engines of the processor.
     Cpu,
-    /// Nothing: the process ends, and whoever supervises starts it anew.
     None,
 }
 

@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use super::{Capability, Command, Refusal};
 use crate::config::{
-    Camera, Config, Control, Decoder, Detector, Engine, Fallback, InstanceId, Log, LogLevel, Metrics, Mode, Mqtt, Pace,
-    Protocol, Qos, StreamDefaults, StreamUri, Tracker, Transport,
+    Camera, Config, Control, Decoder, Detector, Engine, Fallback, InstanceId, Log, LogLevel, Metrics, Mode,
+    Mqtt, Pace, Protocol, Qos, StreamDefaults, StreamUri, Tracker, Transport,
 };
 use crate::time::Instant;
 

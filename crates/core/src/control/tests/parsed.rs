@@ -222,7 +222,7 @@ fn unknown_commands_are_answered_with_the_list() {
     assert_eq!(refusal.code, Code::UnknownCommand);
     assert_eq!(
         refusal.message,
-        "Command 'invalid_command' not available. Available: add_stream, batch_commands, change_model, \
+        "Command 'invalid_command' not available. Available: add_stream, batch_commands, cancel_build, change_model, \
          change_stream_uri, enable_tracking, health, metrics, pause, ping, reconfigure, reload_config, \
          remove_stream, rename_instance, restart, resume, set_confidence, set_fps, status, stop"
     );

@@ -1,0 +1,236 @@
+//! Plans that are built while a box detects, on the doubles of TensorRT and CUDA.
+
+#[path = "support/broker.rs"]
+#[allow(dead_code, reason = "shared with the tests of the link")]
+mod broker;
+#[path = "support/control.rs"]
+mod control;
+#[path = "support/gpu.rs"]
+mod gpu;
+#[path = "support/instance.rs"]
+mod instance;
+#[path = "support/shared.rs"]
+mod shared;
+
+use std::fs;
+use std::time::Duration;
+
+use broker::wait_for;
+use control::{Site, picture};
+use gpu::{Decoders, Gpu, take_in};
+use instance::Instance;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const STATUS: &str = "nvr/control/status/box";
+const BUILDS: &str = "nvr/control/status/box/build";
+
+struct Rig {
+    site: Site,
+    gpu: Gpu,
+    models: TempDir,
+}
+
+impl Rig {
+    fn new() -> Option<Self> {
+        let (site, gpu, models) =
+            (Site::start()?, Gpu::new("{precision: fp32, batch: 2}", Decoders::None), shared::folder());
+        take_in(models.path(), "small", [96, 64], 0.9);
+        take_in(models.path(), "other", [96, 64], 0.8);
+        Some(Self { site, gpu, models })
+    }
+
+    fn start(&self, environment: &[(&str, &str)], engine: &str) -> Instance {
+        let site = format!(
+            "instance_id: box\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
+             control: {{ enabled: true }}\nstream_defaults: {{ max_fps: 20 }}\n\
+             detector: {{ model: small, engine: {engine} }}\nstreams:\n{}",
+            self.site.broker.port,
+            picture(1, 20),
+        );
+        let environment = self.gpu.environment(environment);
+        let environment: Vec<_> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        Instance::with_site(self.models.path(), &site, &[], &environment)
+    }
+
+    fn await_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let last = || instance::payloads(&self.site.witness, STATUS).pop();
+        wait_for("the status", Duration::from_secs(60), || last().is_some_and(|status| wanted(&status)));
+        last().expect("just seen")
+    }
+
+    fn await_engine(&self, name: &str) -> Value {
+        self.await_status(|status| status["status"] == "running" && status["engine"]["name"] == name)
+    }
+
+    /// What was said of builds, from this one on.
+    fn builds(&self, from: usize) -> Vec<Value> {
+        instance::payloads(&self.site.witness, BUILDS).split_off(from)
+    }
+
+    fn await_build(&self, from: usize, state: &str) -> Value {
+        let find = || self.builds(from).into_iter().find(|news| news["state"] == state);
+        wait_for(state, Duration::from_secs(60), || find().is_some());
+        find().expect("just seen")
+    }
+
+    fn plans(&self) -> usize {
+        shared::files(&self.gpu.file("plans")).len()
+    }
+
+    fn stop(&self, mut vigia: Instance) {
+        vigia.signal("-TERM");
+        assert_eq!(vigia.wait(Duration::from_secs(10)).code(), Some(0));
+    }
+}
+
+/// The last detection came from this model.
+fn sees_with(rig: &Rig, model: &str) {
+    rig.site.await_detections(1, 3);
+    let last = instance::payloads(&rig.site.witness, "nvr/detections/1").pop().expect("a detection");
+    assert_eq!(last["model_id"], model, "{last:#}");
+}
+
+#[test]
+fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
+    let Some(rig) = Rig::new() else { return };
+    let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=100")], "tensorrt");
+    let status = rig.await_status(|status| status["status"] == "running" && status["build"].is_object());
+    let because = "no plan of small was built yet";
+    assert_eq!(status["build"], json!({ "model_id": "small", "because": because }));
+    let engine = &status["engine"];
+    assert_eq!(engine["degraded"], format!("{because}; it is being built"));
+    assert!(engine["name"] != "tensorrt", "{status:#}");
+    rig.site.await_detections(1, 3);
+    let status = rig.await_engine("tensorrt");
+    assert!(status["engine"]["degraded"].is_null() && status["build"].is_null(), "{status:#}");
+    sees_with(&rig, "small");
+    // Progress first, then the end, of the same model.
+    let builds = rig.builds(0);
+    assert!(
+        builds.iter().all(|news| news["model_id"] == "small" && news["because"] == because),
+        "{builds:#?}"
+    );
+    let (last, before) = builds.split_last().expect("it was told");
+    assert!(last["state"] == "done" && before.iter().all(|news| news["state"] == "building"), "{builds:#?}");
+    assert!(before.iter().any(|news| news["phase"] == "Building Engine" && news["percent"].is_u64()));
+    // Nobody noticed: frames go on in their order.
+    let frames: Vec<_> = instance::payloads(&rig.site.witness, "nvr/detections/1")
+        .iter()
+        .map(|d| d["frame_id"].as_u64().expect("a number"))
+        .collect();
+    assert!(frames.windows(2).all(|w| w[1] == w[0] + 1), "{frames:?}");
+    rig.stop(vigia);
+    // The next start finds it.
+    let told = rig.builds(0).len();
+    let vigia = rig.start(&[], "tensorrt");
+    rig.await_engine("tensorrt");
+    sees_with(&rig, "small");
+    assert_eq!(rig.builds(told), Vec::<Value>::new());
+    rig.stop(vigia);
+    // Another release of TensorRT: one sentence says why, and it is built again.
+    let vigia = rig.start(&[("VIGIA_NVINFER_VERSION", "10.4.0")], "tensorrt");
+    let first = rig.await_build(told, "building");
+    let because = "the plan of small does not fit: it was built for TensorRT 10.3.0, and here is 10.4.0";
+    assert_eq!(first["because"], because);
+    rig.await_engine("tensorrt");
+    assert!(vigia.log().contains(because));
+    assert_eq!(rig.plans(), 2);
+}
+
+#[test]
+fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
+    let Some(rig) = Rig::new() else { return };
+    // Eleven steps: long enough to be cancelled, and over within the patience of whoever waits.
+    let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=300")], "tensorrt");
+    rig.await_engine("tensorrt");
+    let refused = rig.site.order("cancel_build", json!({}));
+    assert!(
+        refused["code"] == "unavailable" && refused["message"] == "no plan is being built",
+        "{refused:#}"
+    );
+    let told = rig.builds(0).len();
+    let change = json!({ "command": "change_model", "params": { "model_id": "other" } });
+    let id = rig.site.tell(change.clone());
+    rig.await_build(told, "building");
+    // Meanwhile it detects, can be paused and resumed, and takes no other change.
+    sees_with(&rig, "small");
+    for gate in ["pause", "resume"] {
+        assert_eq!(rig.site.order(gate, json!({}))["ack_status"], "completed");
+    }
+    assert_eq!(rig.site.order("set_fps", json!({ "max_fps": 10 }))["code"], "busy");
+    let cancelled = rig.site.order("cancel_build", json!({}));
+    assert_eq!(cancelled["ack_status"], "completed", "{cancelled:#}");
+    let answer = rig.site.answer(&id, "the change");
+    assert!(answer["code"] == "cancelled" && answer["ack_status"] == "error", "{answer:#}");
+    assert_eq!(rig.builds(told).last().map(|news| news["state"].clone()), Some(json!("cancelled")));
+    sees_with(&rig, "small");
+    assert_eq!(rig.plans(), 1, "nothing is left behind");
+    // Once more, to its end.
+    let answer = rig.site.ask(change);
+    assert_eq!(answer["effect"]["model_id"], "other", "{answer:#}");
+    sees_with(&rig, "other");
+    let status = rig.await_status(|status| status["build"].is_null());
+    assert_eq!(status["engine"]["name"], "tensorrt");
+    assert_eq!(rig.plans(), 2);
+}
+
+#[test]
+fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
+    let Some(rig) = Rig::new() else { return };
+    let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "null-builder")], "tensorrt");
+    let failed = rig.await_build(0, "failed");
+    assert!(failed["why"].as_str().is_some_and(|why| why.contains("starting TensorRT's builder failed")));
+    let status = rig.await_status(|status| status["build"].is_null() && status["engine"].is_object());
+    let degraded = status["engine"]["degraded"].as_str().expect("text");
+    assert!(degraded.starts_with("its plan can't be built: "), "{status:#}");
+    sees_with(&rig, "small");
+    rig.stop(vigia);
+    let told = rig.builds(0).len();
+    let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
+    rig.await_build(told, "building");
+    assert_eq!(rig.site.order("cancel_build", json!({}))["ack_status"], "completed");
+    let status = rig.await_status(|status| status["build"].is_null() && status["engine"].is_object());
+    assert_eq!(status["engine"]["degraded"], "the build of its plan was cancelled");
+    sees_with(&rig, "small");
+    rig.stop(vigia);
+    assert_eq!(rig.plans(), 0);
+    // Who ends does not wait for a builder, and takes it along.
+    let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=60000")], "tensorrt");
+    rig.await_build(told + 2, "building");
+    let children = fs::read_dir(format!("/proc/{}/task", vigia.pid())).expect("it lives").flatten();
+    let children = children.flat_map(|task| fs::read_to_string(task.path().join("children")));
+    let builder =
+        children.flat_map(|all| all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).next();
+    let builder = builder.expect("it builds");
+    rig.stop(vigia);
+    wait_for("the builder to go", Duration::from_secs(10), || {
+        !fs::read_to_string(format!("/proc/{builder}/cmdline")).is_ok_and(|line| line.contains("engine"))
+    });
+}
+
+#[test]
+fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
+    let Some(rig) = Rig::new() else { return };
+    let vigia = rig.start(&[], "auto");
+    let status = rig.await_engine("tensorrt");
+    assert_eq!(status["engine"]["reason"], "tensorrt: 10.3.0 on double of an H200");
+    sees_with(&rig, "small");
+    rig.stop(vigia);
+    // No GPU: nobody misses anything. No library: it says so.
+    let nowhere = rig.gpu.file("nowhere").display().to_string();
+    for (environment, missed) in [
+        (("VIGIA_CUDA_DEVICE", "none"), None),
+        (("VIGIA_TENSORRT_DIR", nowhere.as_str()), Some("no TensorRT")),
+    ] {
+        let vigia = rig.start(&[environment], "auto");
+        let status = rig.await_status(|status| status["status"] == "running" && status["engine"].is_object());
+        let engine = &status["engine"];
+        assert!(engine["name"] != "tensorrt" && engine["degraded"].is_null(), "{status:#}");
+        let reason = engine["reason"].as_str().expect("text");
+        assert_eq!(reason.contains("tensorrt"), missed.is_some(), "{reason}");
+        assert!(missed.is_none_or(|missed| reason.contains(missed)), "{reason}");
+        sees_with(&rig, "small");
+        rig.stop(vigia);
+    }
+}
