@@ -1,4 +1,5 @@
 SUMMARY = "Elements of GStreamer that vigia's cameras are made of"
+DESCRIPTION = "RTSP, files, V4L2 devices and test pictures, MJPEG in software; H.264 and H.265 are decoded by hardware."
 
 inherit packagegroup
 

@@ -1,4 +1,5 @@
 SUMMARY = "Signed update of a box"
+DESCRIPTION = "The root of vigia-image for the other slot; RAUC checks signature, board and version before it writes."
 LICENSE = "Apache-2.0"
 
 inherit bundle

@@ -4,6 +4,7 @@ no box of a site takes it as an update."
 
 require vigia-image.inc
 
+# nooelint: oelint.var.badimagefeature.allow-root-login
 IMAGE_FEATURES += "ssh-server-openssh allow-root-login"
 IMAGE_INSTALL += "libgpiod-tools v4l-utils mosquitto-clients systemd-analyze strace"
 IMAGE_INSTALL:append:vigia-jetson = " tensorrt-trtexec-prebuilt"

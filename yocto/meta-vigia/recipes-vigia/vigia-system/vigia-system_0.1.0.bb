@@ -6,7 +6,7 @@ require recipes-vigia/vigia/vigia-source.inc
 inherit useradd
 
 # For the group render.
-DEPENDS = "udev"
+DEPENDS += "udev"
 INHIBIT_DEFAULT_DEPS = "1"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
@@ -27,7 +27,7 @@ do_install() {
     rmdir ${D}${localstatedir}
 }
 
-FILES:${PN} = "${nonarch_libdir} ${datadir}/vigia ${sysconfdir} /data"
+FILES:${PN} += "${nonarch_libdir} ${datadir}/vigia /data"
 
 USERADD_PACKAGES = "${PN}"
 # The numbers of appliance/units/vigia.sysusers.conf: what the old version wrote, the new one owns.
@@ -35,8 +35,8 @@ GROUPADD_PARAM:${PN} = "--system --gid 690 vigia; --system --gid 691 vigia-pump;
 USERADD_PARAM:${PN} = "--system --uid 690 --gid vigia --groups video,render --no-create-home --home-dir ${localstatedir}/lib/vigia --shell /sbin/nologin vigia; \
                        --system --uid 691 --gid vigia-pump --groups vigia-gpio --no-create-home --home-dir ${localstatedir}/lib/vigia/pump --shell /sbin/nologin vigia-pump"
 
-RPROVIDES:${PN} = "virtual-rauc-conf"
 RDEPENDS:${PN} = "chrony coreutils e2fsprogs-e2fsck e2fsprogs-mke2fs e2fsprogs-resize2fs grep mosquitto openssl-bin rauc \
                   rauc-service systemd-networkd util-linux-blkdiscard util-linux-blkid util-linux-mount"
 RDEPENDS:${PN}:append:vigia-jetson = " tegra-redundant-boot-base setup-nv-boot-control-service"
 RRECOMMENDS:${PN} = "kernel-module-dm-verity kernel-module-loop kernel-module-squashfs"
+RPROVIDES:${PN} = "virtual-rauc-conf"

@@ -4,7 +4,7 @@ DESCRIPTION = "The program vigia: cameras, engines, consensus, MQTT. TensorRT an
 require recipes-vigia/vigia/vigia-cargo.inc
 
 # cmake builds the MQTT library that a crate brings with it.
-DEPENDS = "gstreamer1.0 gstreamer1.0-plugins-base glib-2.0 openssl cmake-native"
+DEPENDS += "cmake-native glib-2.0 gstreamer1.0 gstreamer1.0-plugins-base openssl"
 export OPENSSL_NO_VENDOR = "1"
 
-RDEPENDS:${PN} = "vigia-system packagegroup-vigia-gstreamer"
+RDEPENDS:${PN} = "packagegroup-vigia-gstreamer vigia-system"
