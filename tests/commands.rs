@@ -48,8 +48,8 @@ fn on_a_gpu(of: impl FnOnce(&Site)) {
     site.environment = gpu.environment(&[("VIGIA_CUDA_DELAY", "1")]);
     (site.models, site.engine) = (models.path().to_owned(), "tensorrt");
     of(&site);
-    let engine = &site.status_of_any()["engine"];
-    assert!(engine["name"] == "tensorrt" && engine["degraded"].is_null(), "{engine:#}");
+    let status = site.status_of_any();
+    assert!(status["engine"]["name"] == "tensorrt" && status["engine"]["degraded"].is_null(), "{status:#}");
 }
 
 #[test]

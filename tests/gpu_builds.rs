@@ -63,6 +63,14 @@ impl Rig {
         self.await_status(|status| status["status"] == "running" && status["engine"]["name"] == name)
     }
 
+    /// Waits until the processor stays, for this reason.
+    fn await_degraded(&self, why: &str) {
+        let says =
+            |status: &Value| status["engine"]["degraded"].as_str().is_some_and(|said| said.starts_with(why));
+        let status = self.await_status(says);
+        assert!(status["build"].is_null() && status["engine"]["name"] != "tensorrt", "{status:#}");
+    }
+
     /// What was said of builds, from this one on.
     fn builds(&self, from: usize) -> Vec<Value> {
         instance::payloads(&self.site.witness, BUILDS).split_off(from)
@@ -141,8 +149,9 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
 #[test]
 fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
     let Some(rig) = Rig::new() else { return };
+    rig.gpu.build(rig.models.path(), &["small"]);
     // Eleven steps: long enough to be cancelled, and over within the patience of whoever waits.
-    let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=300")], "tensorrt");
+    let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
     rig.await_engine("tensorrt");
     let refused = rig.site.order("cancel_build", json!({}));
     assert!(
@@ -181,23 +190,21 @@ fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "null-builder")], "tensorrt");
     let failed = rig.await_build(0, "failed");
     assert!(failed["why"].as_str().is_some_and(|why| why.contains("starting TensorRT's builder failed")));
-    let status = rig.await_status(|status| status["build"].is_null() && status["engine"].is_object());
-    let degraded = status["engine"]["degraded"].as_str().expect("text");
-    assert!(degraded.starts_with("its plan can't be built: "), "{status:#}");
+    rig.await_degraded("its plan can't be built: ");
     sees_with(&rig, "small");
     rig.stop(vigia);
     let told = rig.builds(0).len();
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
     rig.await_build(told, "building");
     assert_eq!(rig.site.order("cancel_build", json!({}))["ack_status"], "completed");
-    let status = rig.await_status(|status| status["build"].is_null() && status["engine"].is_object());
-    assert_eq!(status["engine"]["degraded"], "the build of its plan was cancelled");
+    rig.await_degraded("the build of its plan was cancelled");
     sees_with(&rig, "small");
     rig.stop(vigia);
     assert_eq!(rig.plans(), 0);
     // Who ends does not wait for a builder, and takes it along.
+    let told = rig.builds(0).len();
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=60000")], "tensorrt");
-    rig.await_build(told + 2, "building");
+    rig.await_build(told, "building");
     let children = fs::read_dir(format!("/proc/{}/task", vigia.pid())).expect("it lives").flatten();
     let children = children.flat_map(|task| fs::read_to_string(task.path().join("children")));
     let builder =

@@ -145,7 +145,7 @@ fn an_engine_that_goes_on_failing_makes_room_for_the_processor() {
     vigia.signal("-TERM");
     assert_eq!(vigia.wait(Duration::from_secs(10)).code(), Some(0));
     // Where the site forbids it, nothing stands in: the process ends, and whoever supervises starts it anew.
-    let mut vigia = rig.running(&faults, ", fallback: none");
+    let mut vigia = rig.start(&faults, ", fallback: none");
     assert_eq!(vigia.wait(Duration::from_secs(60)).code(), Some(1));
     let log = vigia.log();
     assert!(log.contains("vigia: the engine was given up: ") && !log.contains("engine_fell_back"), "{log}");
