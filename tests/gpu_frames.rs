@@ -34,7 +34,7 @@ use vigia::detect::orders::Order;
 use vigia::frame::{Frame, Surface};
 use vigia::model::{self, Loader};
 use vigia_core::detection::Detection;
-use vigia_sim::RtspServer;
+use vigia_sim::{Codec, RtspServer};
 
 const CLIP: &str = "media/one-by-one-person-detection.mp4";
 const RECIPE: &str = "{precision: fp32, batch: 2}";
@@ -142,6 +142,39 @@ fn surfaces_that_cannot_be_read_are_left_for_host_memory() {
     );
 }
 
+/// H.265 as H.264; pictures of Motion JPEG come through host memory wherever the engine is, and that is no detour.
+#[test]
+fn each_codec_has_its_memory() {
+    let Some(models) = models() else { return };
+    let gpu = Gpu::new(RECIPE, Decoders::Nvdec);
+    let server = RtspServer::start().expect("a server");
+    for (codec, decoder) in [
+        (Codec::H264, "decoder: nvh264dec (cuda memory)"),
+        (Codec::H265, "decoder: nvh265dec (cuda memory)"),
+        (Codec::Mjpeg, "(host memory)"),
+    ] {
+        let camera = vigia_sim::Camera::pattern(320, 240, 10).with_codec(codec);
+        let mount = server.add(&format!("/{codec:?}"), camera).expect("a mount");
+        let models = models.path();
+        let args: [&dyn AsRef<OsStr>; 10] = [
+            &"detect",
+            &mount.url(),
+            &"--model",
+            &"yolox_nano",
+            &"--models-dir",
+            &models,
+            &"--engine",
+            &"tensorrt",
+            &"--frames",
+            &"3",
+        ];
+        let run = Run::limited(&gpu.settings(), &args);
+        assert_eq!(run.json_lines().len(), 3, "{run:#?}");
+        assert!(run.stderr.contains(decoder), "{codec:?}: {run:#?}");
+        assert_eq!(gpu.counts().of("run:rows"), 0, "{codec:?}");
+    }
+}
+
 /// Status names the decoder and where its pictures lie; a detour by the host is a warning.
 #[test]
 fn status_tells_where_frames_lie() {
@@ -161,6 +194,8 @@ fn status_tells_where_frames_lie() {
         );
         let variables = gpu.variables();
         let env: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        // So that it starts on the GPU, not on the processor until the plan is there.
+        gpu.build(models.path(), &["yolox_nano"]);
         let vigia = Instance::with_site(models.path(), &site, &[], &env);
         let topic = format!("nvr/control/status/{name}");
         let decoder = || await_status(&witness, &topic, "running")["streams"][0]["decoder"].clone();

@@ -33,7 +33,7 @@ impl Pictures {
     /// The sink. With `sync` it shows pictures when it is their time, with `newest` it keeps the newest only.
     pub fn sink(self, sync: bool, newest: bool) -> gst_app::AppSink {
         let Self { feed, device, memory, live } = self;
-        let pools = device.clone();
+        let pools = device.clone().filter(|_| memory != Memory::Host);
         let mut format: Option<(gst::Caps, VideoInfo)> = None;
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
