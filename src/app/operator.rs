@@ -126,7 +126,7 @@ impl Operator {
             }
             Job::Apply(plan) => self.apply(&plan),
         };
-        self.tell(Progress::Ended(Box::new(Outcome {
+        let outcome = Outcome {
             is_start,
             result,
             effect,
@@ -134,7 +134,8 @@ impl Operator {
             begun: self.begun,
             works: self.running.is_some(),
             engine: self.engine.take(),
-        })));
+        };
+        self.tell(Progress::Ended(Box::new(outcome)));
     }
 
     fn tell(&self, progress: Progress) {
@@ -177,8 +178,8 @@ impl Operator {
             detector.promise_help(self.helper.clone());
         }
         let ends = (reports.clone(), ended.clone(), roster.clone());
-        let (camera, streams) = (&config.camera, &desired.streams);
-        let running = Running::start(camera, streams, detector, latest.clone(), sink(), ends);
+        let running =
+            Running::start(&config.camera, &desired.streams, detector, latest.clone(), sink(), ends);
         self.running = Some(running.map_err(|e| failed(&e))?);
         self.engine = Some(described);
         self.current = desired;
