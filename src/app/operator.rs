@@ -123,16 +123,16 @@ impl Operator {
             }
             Job::Apply(plan) => self.apply(&plan),
         };
-        let engine = self.engine.take();
-        self.tell(Progress::Ended(Box::new(Outcome {
+        let outcome = Outcome {
             is_start,
             result,
             effect,
             reached: self.current.clone(),
             begun: self.begun,
             works: self.running.is_some(),
-            engine,
-        })));
+            engine: self.engine.take(),
+        };
+        self.tell(Progress::Ended(Box::new(outcome)));
     }
 
     fn tell(&self, progress: Progress) {
@@ -175,8 +175,8 @@ impl Operator {
             detector.promise_help(self.helper.clone());
         }
         let ends = (reports.clone(), ended.clone(), roster.clone());
-        let (camera, streams) = (&config.camera, &desired.streams);
-        let running = Running::start(camera, streams, detector, latest.clone(), sink(), ends);
+        let running =
+            Running::start(&config.camera, &desired.streams, detector, latest.clone(), sink(), ends);
         self.running = Some(running.map_err(|e| failed(&e))?);
         self.engine = Some(described);
         self.current = desired;
