@@ -125,6 +125,12 @@ image() {
     [ ! -e "$units/$f.service" ] || [ -L "$units/$f.service" ] ||
       ln -sf "/usr/lib/systemd/system/$f.service" "$etc/multi-user.target.wants/$f.service"
   done
+  # Debian leaves it to the administrator; without it nobody has a /tmp on a read-only root.
+  [ -e "$units/tmp.mount" ] || [ ! -e "$root/usr/share/systemd/tmp.mount" ] || cp "$root/usr/share/systemd/tmp.mount" "$units/tmp.mount"
+  if [ -e "$units/tmp.mount" ]; then
+    mkdir -p "$etc/local-fs.target.wants"
+    ln -sf /usr/lib/systemd/system/tmp.mount "$etc/local-fs.target.wants/tmp.mount"
+  fi
   [ "$shell" = yes ] || no_logins
 }
 

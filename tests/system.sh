@@ -46,6 +46,15 @@ for role in viewer technician camera; do
   refuse "$role writes what only a box says" grep -E '^topic (write|readwrite) (nvr/(detections|status)|system/(alarm|trigger)|gpio)' "$root/usr/share/vigia/broker/roles/$role.acl"
 done
 
+# What a box starts with is a good site file for the program that reads it.
+if [ -x target/debug/vigia ]; then
+  (umask 077; echo secret > "$work/password")
+  sed -e "s|@NAME@|vigia-1a2b3c|; s|/etc/vigia/mqtt-password|$work/password|" "$root/usr/share/vigia/site.default.yaml" > "$work/site.yaml"
+  expect "the default site is good" target/debug/vigia check-config --board "$root/usr/share/vigia/board.default.yaml" "$work/site.yaml"
+else
+  skip "target/debug/vigia is not built: the default site was not read by it"
+fi
+
 # --- units
 if command -v systemd-analyze > /dev/null; then
   for f in usr/bin/vigia usr/bin/vigia-pump usr/bin/grep usr/sbin/mosquitto bin/kill bin/sh bin/mount; do
@@ -76,6 +85,7 @@ box=$work/box
 mkdir -p "$box/lib" "$box/etc" "$box/run" "$box/data/update" "$box/bin" "$box/efi"
 for f in appliance/system/usr/lib/vigia/*; do
   sed -e "s|/etc/vigia|$box/etc|g; s|/usr/lib/vigia|$box/lib|g; s|/usr/share/vigia|$root/usr/share/vigia|g; s|/run/vigia|$box/run/vigia|g; s|/data/|$box/data/|g; s|=/data/|=$box/data/|g; s|/usr/bin/vigia|$box/bin/vigia|g" \
+    -e "s|/run/broker|$box/run/broker|g; s|/run/systemd|$box/run/systemd|g; s|/var/lib/vigia|$box/var|g; s|/etc/machine-id|$box/machine-id|g" \
     -e "s|/proc/uptime|$box/uptime|; s|sleep |$box/bin/sleep |" "$f" > "$box/lib/${f##*/}"
   chmod +x "$box/lib/${f##*/}"
 done
@@ -90,6 +100,55 @@ double sleep << 'EOF'
 up=$(dirname "$0")/../uptime
 echo "$(($(cut -d. -f1 "$up") + $1)).00 0" > "$up"
 EOF
+
+# setup: everything that is missing, and nothing twice. Owners need root and users, so they are only noted.
+double chown << 'EOF'
+#!/bin/sh
+echo "$@" >> "$(dirname "$0")/../owners"
+EOF
+double hostname << 'EOF'
+#!/bin/sh
+echo "$1" > "$(dirname "$0")/../hostname"
+EOF
+double install << 'EOF'
+#!/bin/sh
+words=""
+while [ $# -gt 0 ]; do case "$1" in -o | -g) shift ;; *) words="$words $1" ;; esac; shift; done
+exec /usr/bin/install $words
+EOF
+echo 1a2b3c4d5e6f708192a3b4c5d6e7f809 > "$box/machine-id"
+mkdir -p "$box/var" "$box/etc/network"
+if command -v mosquitto_passwd > /dev/null; then
+  expect "a first start" "$box/lib/setup"
+  [ "$(cat "$box/hostname")" = vigia-1a2b3c ] || bad "the box is called $(cat "$box/hostname")"
+  grep -q 'instance_id: vigia-1a2b3c' "$box/etc/site.yaml" || bad "the default site has not the box's name"
+  grep -q "vigia:vigia $box/etc/mqtt-password" "$box/owners" || bad "vigia cannot read its password"
+  [ "$(stat -c %a "$box/etc/mqtt-password")" = 600 ] || bad "vigia refuses a password of mode $(stat -c %a "$box/etc/mqtt-password")"
+  [ ! -e "$box/run/broker.passwd" ] || bad "a password is left behind"
+  if grep -q "$(cat "$box/etc/mqtt-password")" "$box/etc/broker.passwd"; then bad "the broker's file holds the password itself"; fi
+  [ -e "$box/var/models/lookout-n.onnx" ] || bad "the image's models are not among the box's"
+  openssl x509 -in "$box/etc/pki/broker.crt" -noout -checkhost vigia-1a2b3c.local | grep -q 'does match' || bad "the broker's certificate has another name"
+  # The site's own stays.
+  echo "instance_id: mine" > "$box/etc/site.yaml"; echo tower > "$box/etc/name"; echo "server 10.0.0.1" > "$box/etc/time.sources"
+  echo "[Match]" > "$box/etc/network/cable.network"; ln -s /nowhere "$box/var/models/gone.onnx"
+  was=$(cat "$box/etc/mqtt-password" "$box/etc/pki/ca.crt")
+  expect "a second start" "$box/lib/setup"
+  [ "$(cat "$box/etc/site.yaml")" = "instance_id: mine" ] || bad "a second start replaced the site file"
+  [ "$was" = "$(cat "$box/etc/mqtt-password" "$box/etc/pki/ca.crt")" ] || bad "a second start made other secrets"
+  [ "$(cat "$box/hostname")" = tower ] || bad "the name that the site gave does not hold"
+  [ -e "$box/run/vigia-chrony/site.sources" ] && [ -e "$box/run/systemd/network/10-cable.network" ] || bad "the site's time and network are not used"
+  [ ! -L "$box/var/models/gone.onnx" ] || bad "a model that the image no longer has is still listed"
+  # Cut after each of the files that it makes: the next start completes them.
+  for f in mqtt-password broker.passwd pki/ca.crt pki/broker.crt pki/broker.key site.yaml; do
+    rm -f "$box/etc/$f"
+    expect "a start after $f was lost" "$box/lib/setup"
+    [ -s "$box/etc/$f" ] || bad "$f was not made again"
+    expect "its broker is the CA's" openssl verify -CAfile "$box/etc/pki/ca.crt" "$box/etc/pki/broker.crt"
+  done
+  rm -rf "${box:?}/etc"; mkdir "$box/etc"
+else
+  skip "mosquitto is not here: first starts were not tried"
+fi
 
 # pki
 pki=$box/lib/pki
