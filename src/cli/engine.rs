@@ -17,6 +17,7 @@ use vigia_core::event::Utc;
 use super::{Failure, print};
 use crate::clock;
 use crate::detect::manifest::{self, Located};
+use crate::engines::accuracy::Accuracy;
 use crate::engines::build::{self, BuildError, Order};
 use crate::engines::facts::Device;
 use crate::engines::job::{Job, JobError};
@@ -233,11 +234,11 @@ fn inside(args: &Args) -> Result<(), Failure> {
         signal_hook::flag::register(signal, cancel.clone()).map_err(Failure::failed)?;
     }
     let since = clock::now();
-    let hears = Arc::new(|line: Line| {
+    let hears = |line: Line| {
         // Who no longer reads has no use for it.
         let _ = print(&json!(line).to_string());
-    });
-    let built = match build::build(&library, driver, &order, hears, cancel) {
+    };
+    let built = match build::build(&library, driver, &order, Arc::new(hears), cancel) {
         Err(BuildError::TensorRt(TrtError::Cancelled)) => {
             print(&json!(Line::Cancelled).to_string())?;
             return Err(Failure::failed("the build was cancelled; nothing was written"));
@@ -245,8 +246,18 @@ fn inside(args: &Args) -> Result<(), Failure> {
         built => built.map_err(Failure::usage)?,
     };
     let seconds = clock::now().since(since).as_secs_f64();
-    let passport =
-        Passport { facts, built: clock::utc(), seconds, layers: built.layers, rounding: built.rounding };
+    // Without its GPU it is measured where it is first loaded.
+    let compared =
+        |percent| hears(Line::Progress { percent, phase: "Comparing with the reference".to_owned() });
+    let accuracy = driver.map(|_| open::prove(&library, &built.plan, &order, compared)).transpose();
+    let passport = Passport {
+        facts,
+        built: clock::utc(),
+        seconds,
+        layers: built.layers,
+        rounding: built.rounding,
+        accuracy: accuracy.map_err(Failure::usage)?,
+    };
     let path = store.put(&passport, &built.plan).map_err(Failure::failed)?;
     told(&key, &path, built.plan.len(), seconds)
 }
@@ -271,11 +282,14 @@ fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
     }
     for (path, passport) in store.list() {
         let line = match passport {
-            Ok(Passport { facts: f, built, seconds, layers, .. }) => {
+            Ok(Passport { facts: f, built, seconds, layers, accuracy, .. }) => {
+                let found = accuracy.map_or("not measured yet".to_owned(), |Accuracy { agreement: a, .. }| {
+                    format!("finds {} of {} objects", a.found, a.objects)
+                });
                 let (precision, batch) = (f.recipe.precision, f.recipe.batch);
                 let built: Utc = built;
                 format!(
-                    "{}  {precision}, batch {batch}, TensorRT {}, {}; {layers} layers, built {built} in {seconds:.0} s",
+                    "{}  {precision}, batch {batch}, TensorRT {}, {}; {layers} layers, {found}, built {built} in {seconds:.0} s",
                     f.model_id, f.tensorrt, f.device.name
                 )
             }
