@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),

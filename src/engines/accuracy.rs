@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use vigia_accel::trt::Go;
 use vigia_core::config::Engine as Choice;
 use vigia_core::detection::{BBox, Detection};
 
@@ -88,6 +89,8 @@ pub enum AccuracyError {
     Classes { id: String, base: String },
     #[error("the reference {id} does not run: {source}")]
     Reference { id: String, source: EngineError },
+    #[error("the comparison with the reference was cancelled")]
+    Cancelled,
     #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(transparent)]
@@ -112,7 +115,7 @@ impl Accuracy {
     pub fn measure(
         plan: &mut Network,
         located: &Located,
-        mut hears: impl FnMut(u8),
+        mut hears: impl FnMut(u8) -> Go,
     ) -> Result<Self, AccuracyError> {
         let golden = Golden::of(located.folder(), &located.manifest.id)?;
         let (reference, mut network) = reference(located)?;
@@ -122,7 +125,9 @@ impl Accuracy {
             let frame = golden.frame(number)?;
             wanted.push(network.look(&frame, FLOOR)?);
             seen.push(plan.look(&frame, FLOOR)?);
-            hears(u8::try_from((number + 1) * 100 / golden.len()).unwrap_or(100));
+            if hears(u8::try_from((number + 1) * 100 / golden.len()).unwrap_or(100)) == Go::Cancel {
+                return Err(AccuracyError::Cancelled);
+            }
         }
         Ok(Self {
             reference,

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 use vigia_accel::cuda::{Gpu, HeadFamily, Wait};
 use vigia_accel::tensorrt::{Engine, Options, TensorRtError};
-use vigia_accel::trt::{Library, TrtError};
+use vigia_accel::trt::{Go, Library, TrtError};
 use vigia_core::config::Detector;
 use vigia_core::detection::head::Head;
 
@@ -186,7 +186,7 @@ fn check(
     {
         return Ok(());
     }
-    let accuracy = judged(network, located, &passport.facts.recipe, |_| {})?;
+    let accuracy = judged(network, located, &passport.facts.recipe, |_| Go::On)?;
     passport.accuracy = Some(accuracy);
     if let Err(e) = store.put(&passport, plan) {
         tracing::warn!(component = "engine", event = "passport_not_kept", %e, "it is measured again next time");
@@ -202,7 +202,7 @@ pub fn prove(
     library: &Library,
     plan: &[u8],
     order: &Order,
-    hears: impl FnMut(u8),
+    hears: impl FnMut(u8) -> Go,
 ) -> Result<Accuracy, OpenError> {
     let gpu = gpu().map_err(OpenError::NoGpu)?;
     let engine = engine(&gpu, library, plan, order.model, order.recipe)?;
@@ -215,7 +215,7 @@ fn judged(
     network: &mut Network,
     located: &Located,
     recipe: &Recipe,
-    hears: impl FnMut(u8),
+    hears: impl FnMut(u8) -> Go,
 ) -> Result<Accuracy, AccuracyError> {
     let accuracy = Accuracy::measure(network, located, hears)?;
     let (model_id, a) = (&located.manifest.id, &accuracy.agreement);
