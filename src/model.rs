@@ -100,7 +100,7 @@ impl Loader {
         if config.detector.engine == Choice::TensorRt {
             let located = located(config, model, streams)?;
             let opened = open::open(&located, &config.detector).map_err(|e| gpu_error(&located, e))?;
-            return Ok(on_gpu(located, opened, config));
+            return Ok(on_gpu(opened, config));
         }
         match self.attempt(config, model, streams)? {
             Attempt::Loaded(loaded) => Ok(*loaded),
@@ -131,7 +131,7 @@ impl Loader {
         if matches!(choice, Choice::TensorRt | Choice::Auto) {
             match open::find(&located, &config.detector) {
                 Ok(Found::Open(opened)) => {
-                    return Ok(Attempt::Loaded(Box::new(on_gpu(located, *opened, config))));
+                    return Ok(Attempt::Loaded(Box::new(on_gpu(*opened, config))));
                 }
                 Ok(Found::Wanted(wanted)) => return Ok(Attempt::Wanted(Box::new(located), wanted)),
                 Err(e) if choice == Choice::TensorRt => return Err(gpu_error(&located, e)),
@@ -227,9 +227,9 @@ fn gpu_error(located: &Located, source: OpenError) -> ModelError {
     ModelError::Gpu { id: located.manifest.id.clone(), source: Box::new(source) }
 }
 
-fn on_gpu(located: Located, opened: Opened, config: &Config) -> Loaded {
-    let Opened { engine, reason, mode } = opened;
-    let network = Network::on_gpu(engine, Arc::new(located.manifest), suppression(config));
+fn on_gpu(opened: Opened, config: &Config) -> Loaded {
+    let Opened { mut network, reason, mode } = opened;
+    network.suppress(suppression(config));
     loaded(network, "tensorrt", reason, mode)
 }
 

@@ -92,8 +92,9 @@ impl Rig {
     }
 }
 
-/// Inferences that loading a model starts: in each of two slots two to warm up, and one for the graph.
-const LOADED: u32 = 6;
+/// Loading starts nine inferences: two slots, one batch size of this model, two to warm up and one for the graph; and a look
+/// at each of three golden frames.
+const LOADED: u32 = 9;
 
 #[test]
 fn a_context_that_fails_is_made_anew() {
@@ -112,7 +113,7 @@ fn a_context_that_fails_is_made_anew() {
 #[test]
 fn a_graph_that_does_not_start_is_made_anew() {
     let Some(rig) = Rig::new() else { return };
-    // Kernels: two slots, three runs of three at the load; then three with each batch.
+    // Kernels: two slots, three runs of three at the load, and three looks; then three with each batch.
     let vigia = rig.running(&[("VIGIA_CUDA_FAIL_LAUNCH", "40")], "");
     vigia.wait_log("engine_renewed");
     rig.site.await_detections(1, 5);

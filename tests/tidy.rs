@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
@@ -55,7 +55,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("notify", &[]),
     ("camera", &["clock", "frame", "liveness::Pulse"]),
     ("detect", &["clock", "frame", "camera::latest", "liveness::Pulse"]),
-    ("engines", &["detect::manifest"]),
+    ("golden", &["frame"]),
+    ("engines", &["detect", "golden"]),
     ("mqtt", &["liveness::Pulse"]),
     ("config", &[]),
     ("control", &[]),

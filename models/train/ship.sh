@@ -8,8 +8,11 @@ notice="trained on rendered scenes: for bring-up, demo and drills; a site must b
 
 cargo build --quiet --bin vigia
 for kind in lookout-n lookout-n-int8; do
+  base=
+  [ $kind = lookout-n ] || base="--quantised-from lookout-n"
   rm -f "models/$kind.yaml" "models/$kind.onnx"
-  target/debug/vigia model import "$run/$kind.onnx" --models-dir models --licence Apache-2.0 \
+  # shellcheck disable=SC2086
+  target/debug/vigia model import "$run/$kind.onnx" $base --models-dir models --licence Apache-2.0 \
     --source "models/train, $(date -u +%Y-%m-%d)"
   echo "notice: \"$notice\"" >> "models/$kind.yaml"
 done

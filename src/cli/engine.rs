@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -11,16 +11,17 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use vigia_accel::trt::{Driver, TrtError};
+use vigia_accel::trt::{Driver, Go, TrtError};
 use vigia_core::event::Utc;
 
 use super::{Failure, print};
 use crate::clock;
 use crate::detect::manifest::{self, Located};
+use crate::engines::accuracy::{Accuracy, AccuracyError};
 use crate::engines::build::{self, BuildError, Order};
 use crate::engines::facts::Device;
 use crate::engines::job::{Job, JobError};
-use crate::engines::open;
+use crate::engines::open::{self, OpenError};
 use crate::engines::progress::{Line, left};
 use crate::engines::recipe::{Precision, Recipe};
 use crate::engines::store::{self, Passport, Store, StoreError};
@@ -233,20 +234,36 @@ fn inside(args: &Args) -> Result<(), Failure> {
         signal_hook::flag::register(signal, cancel.clone()).map_err(Failure::failed)?;
     }
     let since = clock::now();
-    let hears = Arc::new(|line: Line| {
+    let hears = |line: Line| {
         // Who no longer reads has no use for it.
         let _ = print(&json!(line).to_string());
-    });
-    let built = match build::build(&library, driver, &order, hears, cancel) {
-        Err(BuildError::TensorRt(TrtError::Cancelled)) => {
-            print(&json!(Line::Cancelled).to_string())?;
-            return Err(Failure::failed("the build was cancelled; nothing was written"));
-        }
+    };
+    let cancelled = || {
+        print(&json!(Line::Cancelled).to_string())?;
+        Err(Failure::failed("the build was cancelled; nothing was written"))
+    };
+    let built = match build::build(&library, driver, &order, Arc::new(hears), cancel.clone()) {
+        Err(BuildError::TensorRt(TrtError::Cancelled)) => return cancelled(),
         built => built.map_err(Failure::usage)?,
     };
     let seconds = clock::now().since(since).as_secs_f64();
-    let passport =
-        Passport { facts, built: clock::utc(), seconds, layers: built.layers, rounding: built.rounding };
+    // Without its GPU it is measured where it is first loaded.
+    let compared = |percent| {
+        hears(Line::Progress { percent, phase: "Comparing with the reference".to_owned() });
+        if cancel.load(Ordering::Acquire) { Go::Cancel } else { Go::On }
+    };
+    let accuracy = match driver.map(|_| open::prove(&library, &built.plan, &order, compared)).transpose() {
+        Err(OpenError::Accuracy(AccuracyError::Cancelled)) => return cancelled(),
+        accuracy => accuracy.map_err(Failure::usage)?,
+    };
+    let passport = Passport {
+        facts,
+        built: clock::utc(),
+        seconds,
+        layers: built.layers,
+        rounding: built.rounding,
+        accuracy,
+    };
     let path = store.put(&passport, &built.plan).map_err(Failure::failed)?;
     told(&key, &path, built.plan.len(), seconds)
 }
@@ -271,11 +288,14 @@ fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
     }
     for (path, passport) in store.list() {
         let line = match passport {
-            Ok(Passport { facts: f, built, seconds, layers, .. }) => {
+            Ok(Passport { facts: f, built, seconds, layers, accuracy, .. }) => {
+                let found = accuracy.map_or("not measured yet".to_owned(), |Accuracy { agreement: a, .. }| {
+                    format!("finds {} of {} objects", a.found, a.objects)
+                });
                 let (precision, batch) = (f.recipe.precision, f.recipe.batch);
                 let built: Utc = built;
                 format!(
-                    "{}  {precision}, batch {batch}, TensorRT {}, {}; {layers} layers, built {built} in {seconds:.0} s",
+                    "{}  {precision}, batch {batch}, TensorRT {}, {}; {layers} layers, {found}, built {built} in {seconds:.0} s",
                     f.model_id, f.tensorrt, f.device.name
                 )
             }

@@ -7,6 +7,7 @@ mod engine;
 mod gpio;
 mod model;
 mod run;
+mod self_test;
 mod sim;
 mod watch;
 mod why;
@@ -58,6 +59,8 @@ enum Command {
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
+    /// Show what this box can do by doing it: engines, plans, decoders, speed
+    SelfTest(self_test::Args),
 }
 
 /// What went wrong, and whose fault it is.
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Gpio(command) => gpio::run(command),
         Command::Engine(command) => engine::run(command),
         Command::Model(command) => model::run(command),
+        Command::SelfTest(args) => self_test::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -45,6 +45,9 @@ pub enum Command {
         /// Where it comes from
         #[arg(long)]
         source: Option<String>,
+        /// The model that it is with 8-bit numbers, which its plans are compared with
+        #[arg(long, value_name = "ID")]
+        quantised_from: Option<String>,
         /// Folder of libopenvino_c.so
         #[arg(long, value_name = "DIR")]
         openvino_dir: Option<PathBuf>,
@@ -79,11 +82,12 @@ pub fn run(command: Command) -> Result<(), Failure> {
             classes,
             licence,
             source,
+            quantised_from,
             openvino_dir,
         } => {
             let head = head.map(|h| parse_head(&h)).transpose()?;
             let size = input_size.map(|s| parse_size(&s)).transpose()?;
-            let wishes = Wishes { id, head, size, classes, licence, source, openvino_dir };
+            let wishes = Wishes { id, head, size, classes, licence, source, quantised_from, openvino_dir };
             take_in(&file, &wishes, &models_dir)
         }
         Command::List { models_dir, json } => list(&models_dir, json),

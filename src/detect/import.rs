@@ -24,6 +24,7 @@ pub struct Wishes {
     pub classes: Option<Vec<String>>,
     pub licence: Option<String>,
     pub source: Option<String>,
+    pub quantised_from: Option<String>,
     pub openvino_dir: Option<PathBuf>,
 }
 
@@ -187,6 +188,7 @@ pub fn examine(
         classes,
         licence: wishes.licence.clone(),
         source: wishes.source.clone(),
+        quantised_from: wishes.quantised_from.clone(),
         notice: None,
     };
     manifest.check().map_err(|what| ImportError::NotDetector { path: path.into(), what })?;

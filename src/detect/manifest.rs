@@ -37,6 +37,9 @@ pub struct Manifest {
     pub licence: Option<String>,
     #[serde(default)]
     pub source: Option<String>,
+    /// The model in the same folder that this one is with 8-bit numbers; plans of it are compared with that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantised_from: Option<String>,
     /// What whoever relies on the model must know; said at each start and in the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -162,6 +165,9 @@ impl Manifest {
         if self.classes.is_empty() || self.classes.len() > CLASSES_MAX {
             return Err(format!("{} classes: 1 to {CLASSES_MAX} are expected", self.classes.len()));
         }
+        if self.quantised_from.as_ref().is_some_and(|base| !is_id(base) || *base == self.id) {
+            return Err("quantised_from must name another model of the folder".to_owned());
+        }
         if self.file.components().count() != 1 {
             return Err(format!(
                 "file `{}` must be a plain file name beside the manifest",
@@ -210,6 +216,14 @@ pub fn is_id(text: &str) -> bool {
 pub struct Located {
     pub manifest: Manifest,
     pub onnx: PathBuf,
+}
+
+impl Located {
+    /// The folder of models that it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.onnx.parent().unwrap_or(Path::new("."))
+    }
 }
 
 /// Finds a model by id in `dir`, or by the path of its manifest, and verifies its hash.

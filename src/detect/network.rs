@@ -171,15 +171,29 @@ impl Network {
         Ok(())
     }
 
+    /// Other limits from now on.
+    pub fn suppress(&mut self, suppression: Suppression) {
+        self.suppression = suppression;
+    }
+
     /// One frame from beginning to end: for checks before the model goes to work.
     ///
     /// # Errors
     /// [`FrameError`].
     pub fn look(&mut self, frame: &Frame, floor: f32) -> Result<Vec<Detection>, FrameError> {
+        Ok(self.look_at(std::slice::from_ref(frame), floor)?.pop().unwrap_or_default())
+    }
+
+    /// The same of a batch of at most [`Self::batch_max`] frames, one list for each.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub fn look_at(&mut self, frames: &[Frame], floor: f32) -> Result<Vec<Vec<Detection>>, FrameError> {
         let mut pre = Preprocessor::new(self.manifest.tensor_spec())?;
         let (mut placed, mut found, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-        self.begin(0, &[Asked { frame, floor }], &mut pre, &mut placed)?;
-        self.finish(0, &mut placed, &mut found, |_, _, found| seen.append(found))?;
+        let asked: Vec<_> = frames.iter().map(|frame| Asked { frame, floor }).collect();
+        self.begin(0, &asked, &mut pre, &mut placed)?;
+        self.finish(0, &mut placed, &mut found, |_, _, found| seen.push(std::mem::take(found)))?;
         Ok(seen)
     }
 }

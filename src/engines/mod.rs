@@ -3,8 +3,10 @@
 //!
 //! Bottom up: [`recipe`] is what is asked for, [`facts`] all that a plan depends on, [`store`] the folder of plans,
 //! [`half`] the model with 16-bit tensors, [`build`] the way from a model to a plan, [`progress`] how far it is,
-//! [`job`] the same in a process of its own, [`building`] beside the detector; [`open`] puts a plan to work.
+//! [`job`] the same in a process of its own, [`building`] beside the detector; [`accuracy`] whether it
+//! finds what its model finds; [`open`] puts a plan to work.
 
+pub mod accuracy;
 pub mod build;
 pub mod building;
 pub mod facts;

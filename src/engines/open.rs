@@ -6,16 +6,18 @@ use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 use vigia_accel::cuda::{Gpu, HeadFamily, Wait};
 use vigia_accel::tensorrt::{Engine, Options, TensorRtError};
-use vigia_accel::trt::TrtError;
+use vigia_accel::trt::{Go, Library, TrtError};
 use vigia_core::config::Detector;
 use vigia_core::detection::head::Head;
 
+use super::accuracy::{self, Accuracy, AccuracyError};
 use super::build::{self, Order};
 use super::facts::{Device, Facts};
 use super::job::{self, JobError};
 use super::recipe::{Recipe, RecipeError};
-use super::store::Store;
+use super::store::{Passport, Store};
 use crate::detect::manifest::Located;
+use crate::detect::network::Network;
 
 /// Batches in flight: one is computed while the next is made ready.
 const SLOTS: usize = 2;
@@ -34,15 +36,18 @@ pub enum OpenError {
     Job(#[from] JobError),
     #[error(transparent)]
     Engine(#[from] TensorRtError),
+    #[error(transparent)]
+    Accuracy(#[from] AccuracyError),
     /// Even the plan that was just built.
     #[error("{0}")]
     Unfit(String),
 }
 
-/// An open engine, and how it came to be.
+/// A model at work, and how it came to be.
 #[derive(Debug)]
 pub struct Opened {
-    pub engine: Engine,
+    /// It suppresses with [`accuracy::SUPPRESSION`].
+    pub network: Network,
     pub reason: String,
     pub mode: String,
 }
@@ -107,7 +112,7 @@ pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
     }
 }
 
-/// Opens a model if a plan is there that fits.
+/// Opens a model if a plan is there that fits and sees what it should.
 ///
 /// # Errors
 /// [`OpenError`], one sentence.
@@ -119,9 +124,42 @@ pub fn find(located: &Located, config: &Detector) -> Result<Found, OpenError> {
     let device = device(&gpu);
     let facts = build::facts(&library, &Order { model: located, recipe: &recipe, device: &device })?;
     let store = Store::new(&config.plans_dir);
-    let Some(plan) = plan(&store, &facts) else {
+    let Some((passport, plan)) = plan(&store, &facts) else {
         return Ok(Found::Wanted(Wanted { why: store.why_not(&facts), afresh: false }));
     };
+    let wanted = |why| Ok(Found::Wanted(Wanted { why, afresh: true }));
+    let mut engine = match engine(&gpu, &library, &plan, located, &recipe) {
+        // Its facts fit, and still TensorRT does not take it.
+        Err(TensorRtError::TensorRt(e @ TrtError::Call { doing: "loading the plan", .. })) => {
+            return wanted(format!("the plan of {} is refused: {e}", facts.model_id));
+        }
+        opened => opened?,
+    };
+    for why in engine.warm()? {
+        tracing::warn!(component = "tensorrt", event = "no_graph", why, "launched call by call");
+    }
+    let reason = format!("tensorrt: {} on {}", facts.tensorrt, facts.device.name);
+    let mode = format!("{}, batches of up to {}", recipe.precision, engine.batch_max());
+    let manifest = Arc::new(located.manifest.clone());
+    let mut network = Network::on_gpu(engine, manifest, accuracy::SUPPRESSION);
+    match check(&mut network, &store, passport, &plan, located) {
+        Err(changed @ AccuracyError::Changed { .. }) => return wanted(changed.to_string()),
+        checked => checked?,
+    }
+    Ok(Found::Open(Box::new(Opened { network, reason, mode })))
+}
+
+/// A plan, ready to be warmed.
+///
+/// # Errors
+/// [`TensorRtError`].
+pub fn engine(
+    gpu: &Arc<Gpu>,
+    library: &Library,
+    plan: &[u8],
+    located: &Located,
+    recipe: &Recipe,
+) -> Result<Engine, TensorRtError> {
     let options = Options {
         tensor: located.manifest.tensor_spec(),
         head: family(located.manifest.head),
@@ -131,28 +169,79 @@ pub fn find(located: &Located, config: &Detector) -> Result<Found, OpenError> {
         wait: Wait::Blocking,
         dla: recipe.dla,
     };
-    let mut engine = match Engine::new(&gpu, &library, &plan, &options) {
-        // Its facts fit, and still TensorRT does not take it.
-        Err(TensorRtError::TensorRt(e @ TrtError::Call { doing: "loading the plan", .. })) => {
-            let why = format!("the plan of {} is refused: {e}", facts.model_id);
-            return Ok(Found::Wanted(Wanted { why, afresh: true }));
-        }
-        opened => opened?,
-    };
-    for why in engine.warm()? {
-        tracing::warn!(component = "tensorrt", event = "no_graph", why, "launched call by call");
+    Engine::new(gpu, library, plan, &options)
+}
+
+/// A plan that nobody has measured on a GPU is, and its passport says so from then on. A measured one must see what it
+/// saw then.
+fn check(
+    network: &mut Network,
+    store: &Store,
+    mut passport: Passport,
+    plan: &[u8],
+    located: &Located,
+) -> Result<(), AccuracyError> {
+    if let Some(accuracy) = &passport.accuracy
+        && accuracy.still(network, located)?.is_some()
+    {
+        return Ok(());
     }
-    let reason = format!("tensorrt: {} on {}", facts.tensorrt, facts.device.name);
-    let mode = format!("{}, batches of up to {}", recipe.precision, engine.batch_max());
-    Ok(Found::Open(Box::new(Opened { engine, reason, mode })))
+    let accuracy = judged(network, located, &passport.facts.recipe, |_| Go::On)?;
+    passport.accuracy = Some(accuracy);
+    if let Err(e) = store.put(&passport, plan) {
+        tracing::warn!(component = "engine", event = "passport_not_kept", %e, "it is measured again next time");
+    }
+    Ok(())
+}
+
+/// How well a fresh plan finds what its model finds, on this GPU.
+///
+/// # Errors
+/// [`OpenError`]; [`AccuracyError::Refused`] with the figures.
+pub fn prove(
+    library: &Library,
+    plan: &[u8],
+    order: &Order,
+    hears: impl FnMut(u8) -> Go,
+) -> Result<Accuracy, OpenError> {
+    let gpu = gpu().map_err(OpenError::NoGpu)?;
+    let engine = engine(&gpu, library, plan, order.model, order.recipe)?;
+    let manifest = Arc::new(order.model.manifest.clone());
+    let mut network = Network::on_gpu(engine, manifest, accuracy::SUPPRESSION);
+    Ok(judged(&mut network, order.model, order.recipe, hears)?)
+}
+
+fn judged(
+    network: &mut Network,
+    located: &Located,
+    recipe: &Recipe,
+    hears: impl FnMut(u8) -> Go,
+) -> Result<Accuracy, AccuracyError> {
+    let accuracy = Accuracy::measure(network, located, hears)?;
+    let (model_id, a) = (&located.manifest.id, &accuracy.agreement);
+    let (objects, found, reported, invented) = (a.objects, a.found, a.reported, a.invented);
+    tracing::info!(
+        component = "engine",
+        event = "plan_measured",
+        model_id,
+        reference = accuracy.reference,
+        objects,
+        found,
+        reported,
+        invented,
+        iou = a.iou,
+        confidence = a.confidence
+    );
+    accuracy.verdict(model_id, recipe.precision)?;
+    Ok(accuracy)
 }
 
 /// The plan for this very GPU, or one for its kind.
-fn plan(store: &Store, facts: &Facts) -> Option<Vec<u8>> {
+fn plan(store: &Store, facts: &Facts) -> Option<(Passport, Vec<u8>)> {
     let kind = Facts { device: facts.device.kind(), ..facts.clone() };
     for facts in [facts, &kind] {
         match store.get(facts) {
-            Ok((_, plan)) => return Some(plan),
+            Ok(found) => return Some(found),
             Err(e) if e.is_missing() => {}
             Err(e) => tracing::warn!(component = "engine", event = "plan_torn", %e, "it is built anew"),
         }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use vigia_core::event::Utc;
 
+use super::accuracy::Accuracy;
 use super::facts::Facts;
 use super::half::Rounding;
 
@@ -36,6 +37,9 @@ pub struct Passport {
     pub layers: u32,
     /// What became of 32-bit weights.
     pub rounding: Option<Rounding>,
+    /// None of a plan that was built without its GPU: it is measured when it is first loaded.
+    #[serde(default)]
+    pub accuracy: Option<Accuracy>,
 }
 
 /// Why a plan can't be kept or used.
@@ -222,6 +226,7 @@ mod tests {
             seconds: 2.5,
             layers: 26,
             rounding,
+            accuracy: None,
         }
     }
 

@@ -1,0 +1,74 @@
+//! `vigia self-test`: what this box can do, as a table or as JSON to send in.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Failure, print};
+use crate::config::{self, Flag};
+use crate::selftest::{self, Check, Latency, Outcome};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The site's configuration file: its engine and model must work
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The board's file, from hardware/
+    #[arg(long, value_name = "FILE")]
+    board: Option<PathBuf>,
+    /// Model id
+    #[arg(long)]
+    model: Option<String>,
+    #[arg(long, value_name = "DIR")]
+    models_dir: Option<String>,
+    /// auto, tensorrt, openvino or rten
+    #[arg(long)]
+    engine: Option<String>,
+    /// The report as JSON; it names hardware and releases, nothing of the site
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let flags = [
+        ("detector.model", &args.model, "--model"),
+        ("detector.models_dir", &args.models_dir, "--models-dir"),
+        ("detector.engine", &args.engine, "--engine"),
+    ];
+    let flags = flags.into_iter().filter_map(|(path, v, name)| Some(Flag::new(path, v.clone()?, name)));
+    let env = config::process_environment();
+    let config = config::load(args.board.as_deref(), args.config.as_deref(), env, flags.collect());
+    let report = selftest::run(&config.map_err(Failure::usage)?, |check| {
+        // Who sees where a crash was has no terminal of ours to write to, maybe.
+        let _ = writeln!(std::io::stderr(), "{}", line(check));
+    });
+    let report = report.map_err(Failure::Failed)?;
+    if args.json {
+        print(&format!("{:#}", json!(report)))?;
+    } else {
+        print(&format!("vigia {} on {}", report.vigia, json!(report.machine)))?;
+        report.latency.iter().try_for_each(|row| print(&timing(row)))?;
+    }
+    let failed: Vec<_> = report.checks.iter().filter(|c| c.outcome == Outcome::Failed).map(|c| &*c.name).collect();
+    if report.passed {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("the self-test failed: {}", failed.join(", "))))
+}
+
+fn line(check: &Check) -> String {
+    let outcome = match check.outcome {
+        Outcome::Passed => "ok",
+        Outcome::Failed => "FAILED",
+        Outcome::Skipped => "skipped",
+    };
+    format!("{outcome:8} {:24} {}", check.name, check.said)
+}
+
+fn timing(row: &Latency) -> String {
+    let Latency { engine, batch, runs, median_ms, worst_ms, frames_per_s } = row;
+    format!(
+        "{engine:9} batch {batch:2}  {median_ms:8.2} ms, {worst_ms:8.2} at worst of {runs}, {frames_per_s:8.1} frames/s"
+    )
+}
