@@ -270,6 +270,16 @@ mod tests {
         let copied: Vec<_> = copies.try_iter().map(|f| (f.source_id, f.picture)).collect();
         assert_eq!(copied, [(1, 0), (2, 0)]);
         latest.set_gate(Gate::default());
+        // Who takes copies slowly holds few buffers of the decoder, and still gets as many as asked for.
+        let copies = latest.tap(3);
+        for at in 2..6 {
+            latest.put(frame(2, at));
+        }
+        assert_eq!(copies.try_iter().map(|f| f.picture).collect::<Vec<_>>(), [2, 3]);
+        latest.put(frame(2, 6));
+        latest.put(frame(2, 7));
+        assert_eq!(copies.try_iter().map(|f| f.picture).collect::<Vec<_>>(), [6]);
+        latest.forget(2);
         latest.put(frame(1, 2));
         latest.forget(1);
         assert_eq!(taken(&latest), None);

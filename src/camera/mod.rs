@@ -37,6 +37,8 @@ use pipeline::{Pipeline, Wanted};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Data without a picture for this long is beyond decoding.
 const UNDECODABLE_AFTER: Duration = Duration::from_secs(3);
+/// A disk may be slow, and the first file brings the decoders in.
+const FILE_OPENS_WITHIN: Duration = Duration::from_secs(30);
 /// A keyframe is asked for this often while none comes.
 const KEYFRAME_EVERY: Duration = Duration::from_secs(1);
 /// A camera that refuses our password is asked slowly: it may lock the account.
@@ -317,7 +319,8 @@ impl Watch {
     fn look(&mut self, pipeline: &Pipeline, progress: &mut Progress) -> Result<(), Cause> {
         let now = clock::now();
         let Some(data) = self.feed.last_data() else {
-            return check_connecting(now, progress, self.options.camera.connect_timeout);
+            let connect = self.options.camera.connect_timeout;
+            return check_connecting(now, progress, if pipeline.live { connect } else { FILE_OPENS_WITHIN });
         };
         if pipeline.live {
             let limit = silence_limit(self.feed.frame_interval(), self.options.camera.silence_min);
