@@ -33,8 +33,7 @@ const PROOF_WITHIN: Duration = Duration::from_secs(1);
 const RETIRE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Carries out jobs until nobody gives any; then everything stops.
-/// `cancels` ends builds, and whatever waits for them when it is closed.
+/// Carries out jobs until nobody gives any; then everything stops. `cancels` ends builds.
 pub fn work(
     tools: Tools,
     current: Desired,

@@ -17,6 +17,7 @@ use vigia_accel::cuda::{Class, CudaError};
 use vigia_accel::tensorrt::TensorRtError;
 
 use super::gpu::GpuError;
+use super::surface::SurfaceError;
 use super::{DetectError, Detector, FrameError};
 use crate::clock;
 
@@ -46,6 +47,8 @@ impl FrameError {
                 _ => Failure::Frame,
             },
             Self::Gpu(GpuError::Engine(_)) => Failure::Context,
+            // Of a frame that is still on the device for an engine of the processor.
+            Self::Surface(SurfaceError::Download(error)) if error.class() == Class::Sticky => Failure::Sticky,
             _ => Failure::Frame,
         }
     }
