@@ -92,7 +92,9 @@ fn a_plan_says_how_well_it_finds() {
     assert_eq!((count(accuracy, "found"), count(accuracy, "invented")), (objects, 0), "{accuracy:#}");
     assert!(accuracy["iou"].as_f64() > Some(0.97) && accuracy["confidence"].as_f64() < Some(0.01));
     let witnesses = accuracy["witnesses"].as_array().expect("a list");
-    assert!(witnesses.len() == 3 && witnesses.iter().all(|w| w["seen"].as_array().is_some_and(|s| s.len() > 1)));
+    assert!(
+        witnesses.len() == 3 && witnesses.iter().all(|w| w["seen"].as_array().is_some_and(|s| s.len() > 1))
+    );
 
     // Of the quantised model, against the one it was made from.
     let eight = passport(&plan(&build(&gpu, &models(), "lookout-n-int8", INT8)));
@@ -118,7 +120,13 @@ fn spoiled(onnx: &Path, share: f32) -> Vec<u8> {
         changed += 1;
         tensor.float_data.iter_mut().for_each(|v| *v *= share);
         if let Some(raw) = &tensor.raw_data {
-            let values = raw.borrow().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b) * share).collect::<Vec<_>>();
+            let values = raw
+                .borrow()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|b| f32::from_le_bytes(*b) * share)
+                .collect::<Vec<_>>();
             let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             tensor.raw_data = Some(RefCell::new(bytes));
         }
@@ -135,13 +143,22 @@ fn an_8_bit_plan_that_finds_too_little_is_refused_and_others_stay() {
     fs::write(&onnx, spoiled(&models.path().join("lookout-n-int8.onnx"), 0.05)).expect("the disk has room");
     let models_dir = models.path();
     let import = Run::vigia(&[
-        &"model", &"import", &onnx, &"--models-dir", &models_dir, &"--quantised-from", &"lookout-n",
+        &"model",
+        &"import",
+        &onnx,
+        &"--models-dir",
+        &models_dir,
+        &"--quantised-from",
+        &"lookout-n",
     ]);
     assert_eq!(import.code, 0, "{import:#?}");
     let run = build(&gpu, models.path(), "spoiled", INT8);
     assert_eq!(run.code, 2, "{run:#?}");
     let said = run.sentence();
-    assert!(said.contains("the int8 plan of spoiled is not taken: of ") && said.contains("95% are asked for"), "{said}");
+    assert!(
+        said.contains("the int8 plan of spoiled is not taken: of ") && said.contains("95% are asked for"),
+        "{said}"
+    );
     assert_eq!(files(&gpu.plans()), [sixteen.file_name().expect("a name").to_string_lossy()]);
     // Nor is it by a detector that would use it.
     let run = load(&gpu, "", models.path(), "spoiled");
@@ -163,7 +180,8 @@ fn an_8_bit_plan_that_nothing_can_be_said_of_is_refused() {
     // Of the model itself it says little, but nothing against it.
     let own = models.path().join("lookout-n/golden");
     fs::create_dir_all(&own).expect("the disk has room");
-    fs::copy(models.path().join("lookout-n-int8/golden/grey.jpg"), own.join("grey.jpg")).expect("it is there");
+    fs::copy(models.path().join("lookout-n-int8/golden/grey.jpg"), own.join("grey.jpg"))
+        .expect("it is there");
     let file = plan(&build(&gpu, models.path(), "lookout-n", &["--json-progress"]));
     assert_eq!(passport(&file)["accuracy"]["objects"], 0);
     // A picture that is none is named.
@@ -196,8 +214,18 @@ fn a_plan_from_elsewhere_is_measured_where_it_is_loaded() {
     }
     let (models, plans, rtx) = (models(), gpu.plans(), rtx.path());
     let run = Run::vigia(&[
-        &"engine", &"build", &"lookout-n", &"--for", &"9.0", &"--json-progress", &"--models-dir", &models,
-        &"--plans-dir", &plans, &"--tensorrt-dir", &rtx,
+        &"engine",
+        &"build",
+        &"lookout-n",
+        &"--for",
+        &"9.0",
+        &"--json-progress",
+        &"--models-dir",
+        &models,
+        &"--plans-dir",
+        &plans,
+        &"--tensorrt-dir",
+        &rtx,
     ]);
     let file = plan(&run);
     assert_eq!(passport(&file)["accuracy"], Value::Null);

@@ -31,9 +31,11 @@ pub fn check(config: &Config, scratch: &Scratch, note: &mut impl FnMut(Check)) {
     for clip in [H264].into_iter().chain(OTHERS) {
         let name = format!("decode {}", clip.0);
         note(match play(config, scratch, clip, None) {
-            Ok(Played { pictures: PICTURES, decoder, .. }) => {
-                Check::passed(&name, format!("{PICTURES} pictures by {decoder}"), json!({ "decoder": decoder }))
-            }
+            Ok(Played { pictures: PICTURES, decoder, .. }) => Check::passed(
+                &name,
+                format!("{PICTURES} pictures by {decoder}"),
+                json!({ "decoder": decoder }),
+            ),
             Ok(Played { pictures, decoder, .. }) => {
                 Check::failed(&name, format!("{pictures} of {PICTURES} pictures by {decoder}"))
             }

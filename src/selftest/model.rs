@@ -129,17 +129,16 @@ fn golden(name: &str, network: &mut Network, located: &Located, reading: &Readin
     let is_quantised = located.manifest.quantised_from.is_some();
     let precision = if is_quantised { Precision::Int8 } else { Precision::Fp16 };
     network.suppress(accuracy::SUPPRESSION);
-    let seen = Golden::of(located.folder(), &located.manifest.id).map_err(|e| e.to_string()).and_then(|golden| {
-        let mut look = |number| {
-            let frame = golden.frame(number).map_err(|e| e.to_string())?;
-            network.look(&frame, FLOOR).map_err(|e| e.to_string())
-        };
-        (0..golden.len()).map(&mut look).collect::<Result<Vec<_>, _>>()
-    });
+    let seen =
+        Golden::of(located.folder(), &located.manifest.id).map_err(|e| e.to_string()).and_then(|golden| {
+            let mut look = |number| {
+                let frame = golden.frame(number).map_err(|e| e.to_string())?;
+                network.look(&frame, FLOOR).map_err(|e| e.to_string())
+            };
+            (0..golden.len()).map(&mut look).collect::<Result<Vec<_>, _>>()
+        });
     match seen {
-        Ok(seen) => {
-            agrees(name, Agreement::of(&reading.detections(), &seen), accuracy::gate(precision))
-        }
+        Ok(seen) => agrees(name, Agreement::of(&reading.detections(), &seen), accuracy::gate(precision)),
         Err(e) => Check::failed(name, e),
     }
 }
@@ -207,9 +206,13 @@ fn stream(name: &str, network: Network, config: &Config, scratch: &Scratch) -> C
         return Check { figures, ..Check::failed(name, said) };
     }
     let said = match copied {
-        0 if is_gpu => format!("{detected} pictures answered, none copied: they lie where the GPU reads them"),
+        0 if is_gpu => {
+            format!("{detected} pictures answered, none copied: they lie where the GPU reads them")
+        }
         0 => format!("{detected} pictures answered"),
-        n => format!("{detected} pictures answered, {n} copied to the GPU: {decoder} does not leave them there"),
+        n => format!(
+            "{detected} pictures answered, {n} copied to the GPU: {decoder} does not leave them there"
+        ),
     };
     Check::passed(name, said, figures)
 }

@@ -53,7 +53,7 @@ macro_rules! decoder {
         mod $module {
             use super::*;
 
-            #[derive(Default)]
+            #[derive(Debug, Default)]
             pub struct Imp;
 
             #[glib::object_subclass]

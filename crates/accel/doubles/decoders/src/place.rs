@@ -40,6 +40,7 @@ struct State {
 mod imp {
     use super::*;
 
+    #[expect(missing_debug_implementations, reason = "GStreamer shows the object around it")]
     pub struct Place {
         sink: gst::Pad,
         src: gst::Pad,
@@ -153,7 +154,7 @@ mod imp {
 
         /// What goes downstream: CUDA memory or surfaces where it takes them.
         fn negotiate(&self, caps: &gst::CapsRef) -> Option<(gst::Caps, VideoInfo, Option<&'static str>)> {
-            let info = VideoInfo::from_caps(&caps.to_owned()).ok()?;
+            let info = VideoInfo::from_caps(caps).ok()?;
             let wanted = self.src.peer_query_caps(None);
             let takes = |feature: &&str| wanted.iter_with_features().any(|(_, f)| f.contains(*feature));
             let feature = [CUDA, NVMM].into_iter().find(takes);
