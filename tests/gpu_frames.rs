@@ -284,7 +284,9 @@ impl Rig {
         let camera = Camera::start(streams[0].clone(), options, latest.clone(), reports).expect("a thread");
         let (frames, over) = (latest.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
-            let said = detector.run(&frames, &over, |d| drop(tell.send(d.generation)));
+            let said = detector.run(&frames, &over, |d| {
+                let _ = tell.send(d.generation);
+            });
             said.expect("the engines work");
         });
         Self { camera, latest, orders, generations, stop, thread: Some(thread) }

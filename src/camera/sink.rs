@@ -101,7 +101,7 @@ fn watch_pool(pad: &gst::Pad, device: &Arc<Device>) {
     });
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH, |_, info| {
         if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(gst::QueryRef::view_mut) {
-            let bytes = query.get().0.and_then(|caps| VideoInfo::from_caps(&caps.to_owned()).ok());
+            let bytes = query.get().0.and_then(|caps| VideoInfo::from_caps(caps).ok());
             let bytes = bytes.and_then(|info| u32::try_from(info.size()).ok()).unwrap_or(0);
             query.add_allocation_pool(None::<&gst::BufferPool>, bytes, BUFFERS_HELD, 0);
             query.add_allocation_meta::<gst_video::VideoMeta>(None);

@@ -27,6 +27,10 @@ pub enum SurfaceError {
 }
 
 /// A surface whose pixels can be read.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack, for a batch; a box would be made per frame"
+)]
 pub(super) enum Mapped<'a> {
     Host { frame: VideoFrameRef<&'a gst::BufferRef>, format: PixelFormat },
     Device(&'a DeviceImage),

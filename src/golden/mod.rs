@@ -124,12 +124,15 @@ impl Golden {
     }
 }
 
-fn shipped() -> Vec<(PathBuf, Cow<'static, [u8]>)> {
+/// A file by its path, for sentences, and what it holds.
+type File = (PathBuf, Cow<'static, [u8]>);
+
+fn shipped() -> Vec<File> {
     let path = |name: &str| PathBuf::from(format!("models/golden/{name}.jpg"));
     SHIPPED.iter().map(|(name, bytes)| (path(name), Cow::Borrowed(*bytes))).collect()
 }
 
-fn own(dir: &Path) -> Result<Vec<(PathBuf, Cow<'static, [u8]>)>, GoldenError> {
+fn own(dir: &Path) -> Result<Vec<File>, GoldenError> {
     let is_jpeg = |p: &PathBuf| p.extension().is_some_and(|e| e == "jpg" || e == "jpeg");
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|e| e.path()).filter(is_jpeg).take(FILES_MAX + 1).collect();

@@ -66,7 +66,7 @@ impl Held {
 /// Where it is read.
 enum Gauge {
     Jetson(jetson::Gauge),
-    Nvml(nvml::Gauge),
+    Nvml(Box<nvml::Gauge>),
 }
 
 impl Gauge {
@@ -74,7 +74,7 @@ impl Gauge {
         // A Jetson's NVML knows little.
         jetson::Gauge::find(Path::new("/sys"))
             .map(Self::Jetson)
-            .or_else(|| nvml::Gauge::find().map(Self::Nvml))
+            .or_else(|| nvml::Gauge::find().map(|gauge| Self::Nvml(Box::new(gauge))))
     }
 
     fn read(&mut self) -> Option<Held> {
