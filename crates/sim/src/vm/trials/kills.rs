@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, HEARTBEAT, RUN_MAX, Seeing, sees};
+use super::{Bench, HEARTBEAT, RUN_MAX, Seeing, sees, went};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
 use crate::vm::lines::{Told, What};
@@ -55,6 +55,7 @@ pub fn a_dead_vigia_pump_lets_k0_fall(bench: &mut Bench, count: u32) -> Seeing {
         }
         let named = |e| RigError::Not(format!("round {round}, {death:?}: {e}"));
         let seen = bench.steadily(|bench| once(bench, heartbeat, death)).map_err(named)?;
+        went(round + 1, count);
         beats.add(seen.beats);
         safe.add(seen.safe);
         if !matches!(death, Death::Stopped) {

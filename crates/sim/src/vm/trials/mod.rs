@@ -109,6 +109,14 @@ pub fn run<'a>(
     Ok(table)
 }
 
+/// A row of hours says how far it is.
+fn went(done: u32, count: u32) {
+    const EVERY: u32 = 10;
+    if done.is_multiple_of(EVERY) && done < count {
+        eprintln!("{done} of {count}");
+    }
+}
+
 impl Bench {
     fn new(sources: &Sources, seed: u64) -> Result<Self, RigError> {
         let staged = stage::stage(sources)?;

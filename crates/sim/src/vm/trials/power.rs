@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, Seeing, sees};
+use super::{Bench, Seeing, sees, went};
 use crate::plant::Button;
 use crate::vm::clock::{now, rest};
 use crate::vm::rig::RigError;
@@ -15,6 +15,7 @@ pub fn a_power_cut_in_a_run_is_survived(bench: &mut Bench, count: u32) -> Seeing
     let mut in_a_run = 0;
     for round in 0..count {
         let was = bench.steadily(once).map_err(|e| RigError::Not(format!("round {round}: {e}")))?;
+        went(round + 1, count);
         in_a_run += u32::from(was);
     }
     Ok(format!("{count}, {in_a_run} of them in a run that was told: it booted each time, and knew it"))

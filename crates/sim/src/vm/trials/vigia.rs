@@ -79,6 +79,7 @@ pub fn a_vigia_that_dies_changes_no_run(bench: &mut Bench, count: u32) -> Seeing
         late.into_iter().for_each(|span| ends.add(span));
         done += kills;
         rounds += 1;
+        eprintln!("{done} of {count}");
     }
     let worst = ends.rank(1000).unwrap_or_default();
     Ok(format!("{done} at {rounds} fires; each run ended as planned, off by max {}", ms(worst)))
