@@ -289,9 +289,10 @@ fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
     for (path, passport) in store.list() {
         let line = match passport {
             Ok(Passport { facts: f, built, seconds, layers, accuracy, .. }) => {
-                let found = accuracy.map_or("not measured yet".to_owned(), |Accuracy { agreement: a, .. }| {
-                    format!("finds {} of {} objects", a.found, a.objects)
-                });
+                let found = accuracy
+                    .map_or("not measured yet".to_owned(), |Accuracy { agreement: a, .. }| {
+                        format!("finds {} of {} objects", a.found, a.objects)
+                    });
                 let (precision, batch) = (f.recipe.precision, f.recipe.batch);
                 let built: Utc = built;
                 format!(

@@ -50,7 +50,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         print(&format!("vigia {} on {}", report.vigia, json!(report.machine)))?;
         report.latency.iter().try_for_each(|row| print(&timing(row)))?;
     }
-    let failed: Vec<_> = report.checks.iter().filter(|c| c.outcome == Outcome::Failed).map(|c| &*c.name).collect();
+    let failed: Vec<_> =
+        report.checks.iter().filter(|c| c.outcome == Outcome::Failed).map(|c| &*c.name).collect();
     if report.passed {
         return Ok(());
     }

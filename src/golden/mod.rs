@@ -140,7 +140,10 @@ fn own(dir: &Path) -> Result<Vec<(PathBuf, Cow<'static, [u8]>)>, GoldenError> {
     let read = |path: PathBuf| {
         let io = |source| GoldenError::Io { path: path.clone(), source };
         if fs::metadata(&path).map_err(io)?.len() > FILE_BYTES_MAX {
-            return Err(GoldenError::Jpeg { path, what: format!("it is larger than {FILE_BYTES_MAX} bytes") });
+            return Err(GoldenError::Jpeg {
+                path,
+                what: format!("it is larger than {FILE_BYTES_MAX} bytes"),
+            });
         }
         let bytes = fs::read(&path).map_err(io)?;
         Ok((path, Cow::Owned(bytes)))

@@ -89,14 +89,19 @@ fn small(gpu: &Arc<Gpu>, library: &Library, scratch: &Scratch, recipe: &Recipe) 
 
 fn dla(gpu: &Arc<Gpu>, library: &Library, scratch: &Scratch) -> Check {
     let driver = Driver::checked(|| Ok::<_, String>(()));
-    let cores = driver.and_then(|driver| Runtime::new(library, driver, &RuntimeOptions::default())?.dla_cores());
+    let cores =
+        driver.and_then(|driver| Runtime::new(library, driver, &RuntimeOptions::default())?.dla_cores());
     match cores {
         Ok(0) => Check::missing("dla", "no DLA core on this device, or none that this TensorRT uses", false),
         Ok(cores) => {
             let recipe =
                 Recipe { precision: Precision::Fp16, batch: 1, level: 0, workspace_mib: 64, dla: Some(0) };
             match small(gpu, library, scratch, &recipe) {
-                Ok(_) => Check::passed("dla", format!("the small network ran on one of {cores}"), json!({ "cores": cores })),
+                Ok(_) => Check::passed(
+                    "dla",
+                    format!("the small network ran on one of {cores}"),
+                    json!({ "cores": cores }),
+                ),
                 Err(e) => Check::failed("dla", e),
             }
         }

@@ -43,7 +43,8 @@ impl Machine {
             board: text("/proc/device-tree/model").map(|m| m.trim_end_matches('\0').to_owned()),
             kernel: text("/proc/sys/kernel/osrelease").map(|k| k.trim().to_owned()),
             system: field("/etc/os-release", "PRETTY_NAME=").map(|n| n.trim_matches('"').to_owned()),
-            l4t: l4t.map(|l| l.split(", GCID").next().unwrap_or_default().trim_start_matches("# ").to_owned()),
+            l4t: l4t
+                .map(|l| l.split(", GCID").next().unwrap_or_default().trim_start_matches("# ").to_owned()),
             gstreamer: format!("{major}.{minor}.{micro}"),
         }
     }

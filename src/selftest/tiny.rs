@@ -9,8 +9,8 @@ use gst_video::{
     VideoTransferFunction,
 };
 use rten_onnx::onnx::{
-    DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
 };
 use vigia_core::detection::head::Head;
 use vigia_core::detection::{BBox, Detection};
@@ -99,7 +99,13 @@ fn model() -> ModelProto {
     let mut weights = vec![0.0; 12];
     weights.extend([SURE / 3.0; 3]);
     let graph = GraphProto {
-        node: vec![node("Conv", &["images", "weights", "bias"], "maps"), node("Reshape", &["maps", "shape"], "boxes")],
+        node: vec![
+            NodeProto {
+                attribute: vec![ints("kernel_shape", &[1, 1]), ints("strides", &[1, 1])],
+                ..node("Conv", &["images", "weights", "bias"], "maps")
+            },
+            node("Reshape", &["maps", "shape"], "boxes"),
+        ],
         initializer: vec![
             floats("weights", &[5, 3, 1, 1], &weights),
             floats("bias", &[5], &[16.0, 16.0, 8.0, 8.0, 0.0]),
@@ -132,6 +138,15 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
         output: vec![output.to_owned()],
         attribute: Vec::new(),
         domain: None,
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::INTS),
+        ints: values.to_vec(),
+        ..AttributeProto::default()
     }
 }
 
