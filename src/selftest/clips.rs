@@ -14,7 +14,7 @@ use crate::camera::latest::Latest;
 use crate::camera::{Camera, Options, Report};
 use crate::clock;
 use crate::detect::Detector;
-use crate::frame::{Frame, Surface};
+use crate::frame::Surface;
 
 /// Pictures of each clip.
 pub const PICTURES: usize = 16;
@@ -47,11 +47,10 @@ pub fn check(config: &Config, scratch: &Scratch, note: &mut impl FnMut(Check)) {
 /// What came of a clip.
 #[derive(Debug, Default)]
 pub struct Played {
+    /// Taken by the detector and answered, or just taken.
     pub pictures: usize,
-    /// Of these, those in host memory.
-    pub in_host: usize,
-    /// Those that a detector answered.
-    pub detected: usize,
+    /// Some were looked at: whether one was in host memory.
+    pub in_host: bool,
     /// `nvh264dec (cuda memory)`
     pub decoder: String,
 }
@@ -97,14 +96,15 @@ pub fn play(
     loop {
         let busy = match &mut detector {
             Some(detector) => {
-                detector.step(&latest, LOOK, &mut |_| played.detected += 1).map_err(|e| e.to_string())?
+                detector.step(&latest, LOOK, &mut |_| played.pictures += 1).map_err(|e| e.to_string())?
             }
-            None => latest.take(LOOK).is_some(),
+            None => {
+                let taken = latest.take(LOOK).is_some();
+                played.pictures += usize::from(taken);
+                taken
+            }
         };
-        for Frame { surface, .. } in tapped.try_iter() {
-            played.pictures += 1;
-            played.in_host += usize::from(matches!(surface, Surface::System { .. }));
-        }
+        played.in_host |= tapped.try_iter().any(|f| matches!(f.surface, Surface::System { .. }));
         // What it gave last may have come between our last look and its end.
         if over.is_some() && !busy {
             break;

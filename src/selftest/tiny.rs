@@ -9,8 +9,8 @@ use gst_video::{
     VideoTransferFunction,
 };
 use rten_onnx::onnx::{
-    DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
 };
 use vigia_core::detection::head::Head;
 use vigia_core::detection::{BBox, Detection};
@@ -100,7 +100,10 @@ fn model() -> ModelProto {
     weights.extend([SURE / 3.0; 3]);
     let graph = GraphProto {
         node: vec![
-            node("Conv", &["images", "weights", "bias"], "maps"),
+            NodeProto {
+                attribute: vec![ints("kernel_shape", &[1, 1]), ints("strides", &[1, 1])],
+                ..node("Conv", &["images", "weights", "bias"], "maps")
+            },
             node("Reshape", &["maps", "shape"], "boxes"),
         ],
         initializer: vec![
@@ -135,6 +138,15 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
         output: vec![output.to_owned()],
         attribute: Vec::new(),
         domain: None,
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::INTS),
+        ints: values.to_vec(),
+        ..AttributeProto::default()
     }
 }
 
