@@ -116,7 +116,7 @@ fn in_gpu_mode_it_builds_runs_and_counts_copies() {
     let stream = checks.iter().find(|c| c["name"] == "stream on tensorrt").expect("it was checked");
     let figures = &stream["figures"];
     assert_eq!((&figures["pictures"], &figures["copied"]), (&16.into(), &0.into()), "{stream}");
-    assert!(outcome(&good, "decode h264").1.ends_with("avdec_h264 (host memory)"), "{good:#}");
+    assert!(outcome(&good, "decode h264").1.ends_with("nvh264dec (host memory)"), "{good:#}");
     let batches: Vec<_> = good["latency"]
         .as_array()
         .expect("a list")
