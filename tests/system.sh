@@ -289,6 +289,11 @@ case "$1" in
   reboot) echo reboot >> "$d/rauc" ;;
 esac
 EOF
+double setpriv << 'EOF'
+#!/bin/sh
+while case "$1" in -*) true ;; *) false ;; esac; do shift; done
+exec "$@"
+EOF
 double vigia << 'EOF'
 #!/bin/sh
 d=$(dirname "$0")/..

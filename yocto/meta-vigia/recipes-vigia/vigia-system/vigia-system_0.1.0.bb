@@ -36,7 +36,7 @@ USERADD_PARAM:${PN} = "--system --uid 690 --gid vigia --groups video,render --no
                        --system --uid 691 --gid vigia-pump --groups vigia-gpio --no-create-home --home-dir ${localstatedir}/lib/vigia/pump --shell /sbin/nologin vigia-pump"
 
 RDEPENDS:${PN} = "chrony coreutils e2fsprogs-e2fsck e2fsprogs-mke2fs e2fsprogs-resize2fs grep mosquitto openssl-bin rauc \
-                  rauc-service systemd-networkd util-linux-blkdiscard util-linux-blkid util-linux-mount"
+                  rauc-service systemd-networkd util-linux-blkdiscard util-linux-blkid util-linux-mount util-linux-setpriv"
 RDEPENDS:${PN}:append:vigia-jetson = " tegra-redundant-boot-base setup-nv-boot-control-service"
 RRECOMMENDS:${PN} = "kernel-module-dm-verity kernel-module-loop kernel-module-squashfs"
 RPROVIDES:${PN} = "virtual-rauc-conf"
