@@ -1,5 +1,5 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test test-gpio cross gpu-check check bench fuzz mutants model setup clean
+.PHONY: run drill sim test test-gpio cross gpu-check check bench fuzz mutants model setup clean image flash yocto-parse yocto-check
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -22,6 +22,9 @@ sim: setup
 # Everything that can be tested on this machine. Its virtual machine is built while the compiler works; where
 # it can't be, tests/lines.rs says so.
 test: setup
+	@tests/system.sh
+	@tests/flash.sh
+	@yocto/venv python3 yocto/check || { [ $$? = 3 ] && echo "SKIPPED: the checks of the Yocto layer need PyPI once" >&2; }
 	@tests/trt/fetch.sh
 	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	cargo test --workspace --no-fail-fast
@@ -43,10 +46,29 @@ cross: setup
 	@tests/trt/cross.sh
 
 # What a reviewer runs before reading: format, lints, tests, licences.
-check: setup
+check: setup yocto-check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+
+# The system files of a box and the Yocto layer, as far as that goes without bitbake (docs/yocto.md).
+yocto-check:
+	tests/system.sh
+	tests/flash.sh
+	yocto/venv python3 yocto/check
+
+# The image of a Jetson, from the last commit, with bitbake: BOARD=orin-nano. Half a day the first time, not as root
+# (docs/yocto.md). TARGET=vigia-image-dev builds that instead.
+image:
+	@yocto/image "$(BOARD)" $(TARGET)
+
+# Puts it on a Jetson over USB: BOARD=orin-nano, FLAGS="--dry-run --erase" (docs/flash.md).
+flash:
+	@yocto/flash "$(BOARD)" $(FLAGS)
+
+# bitbake's parse and task graph of all boards, with the layers in the folder LAYERS; BOARD="orin-nano thor" takes those.
+yocto-parse:
+	@yocto/venv python3 yocto/parse $(LAYERS) $(BOARD)
 
 # Figures, as JSON at the end. Ratios within one run: the machine may be noisy. BENCH, STEPS and SHARE choose,
 # as benches/world.rs says: BENCH=fire SHARE=0.1.
