@@ -28,5 +28,6 @@ pub mod mqtt;
 pub mod notify;
 pub mod telemetry;
 pub mod throttle;
+pub mod update;
 pub mod watch;
 pub mod wire;

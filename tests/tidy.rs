@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
@@ -62,6 +62,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("fire", &["clock", "detect::Detected", "link", "liveness", "mqtt", "wire::Identity", "{clock, link}"]),
     ("telemetry", &["detect::Detected"]),
     ("throttle", &[]),
+    ("update", &["clock"]),
     ("wire", &[]),
 ];
 

@@ -8,6 +8,7 @@ mod gpio;
 mod model;
 mod run;
 mod sim;
+mod update;
 mod watch;
 mod why;
 
@@ -55,6 +56,9 @@ enum Command {
     /// Build, list and inspect plans for TensorRT
     #[command(subcommand)]
     Engine(engine::Command),
+    /// Signed updates, the two slots, and whether the box is at rest
+    #[command(subcommand)]
+    Update(update::Command),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Gpio(command) => gpio::run(command),
         Command::Engine(command) => engine::run(command),
         Command::Model(command) => model::run(command),
+        Command::Update(command) => update::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
