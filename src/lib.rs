@@ -26,6 +26,8 @@ pub mod logging;
 pub mod model;
 pub mod mqtt;
 pub mod notify;
+pub mod provision;
+pub mod support;
 pub mod telemetry;
 pub mod throttle;
 pub mod update;

@@ -130,7 +130,10 @@ fn an_engine_that_goes_on_failing_makes_room_for_the_processor() {
     let log = vigia.log();
     assert!(log.contains("engine_fell_back") && !log.contains("engine_renewed"), "{log}");
     let health = rig.health();
-    assert!(health["status"] == "degraded" && health["checks"]["engine_as_configured"] == false, "{health:#}");
+    assert!(
+        health["status"] == "degraded" && health["checks"]["engine_as_configured"] == false,
+        "{health:#}"
+    );
     // Commands find a box that works, on the processor.
     let ack = rig.site.order("change_model", json!({ "model_id": "other" }));
     assert_eq!(ack["effect"]["model_id"], "other", "{ack:#}");
@@ -171,7 +174,10 @@ fn a_lost_gpu_ends_the_process_for_a_new_one() {
         assert!(log.contains("gpu_lost") && log.contains("an illegal memory access was encountered (700)"));
         assert!(!log.contains("engine_renewed") && !log.contains("engine_fell_back"), "{log}");
         let status = await_status(&rig.site.witness, STATUS, "error");
-        assert!(status["reason"].as_str().is_some_and(|why| why.contains("only a new process")), "{status:#}");
+        assert!(
+            status["reason"].as_str().is_some_and(|why| why.contains("only a new process")),
+            "{status:#}"
+        );
     }
     let _vigia = rig.running(&[], "");
     assert_eq!(rig.await_processor(), "CUDA was lost 3 times within 10 minutes");
@@ -187,7 +193,9 @@ fn a_model_without_room_is_refused_with_the_sizes() {
         [("VIGIA_CUDA_MEMORY", bytes.to_string()), ("VIGIA_NVINFER_FAULTS", "null-context=2+1".to_owned())];
     let faults = faults.each_ref().map(|(name, value)| (*name, value.as_str()));
     let _vigia = rig.running(&faults, "");
-    for (model, said) in [("other", "Requested size was"), ("large", "no device memory for the batches in flight: ")] {
+    for (model, said) in
+        [("other", "Requested size was"), ("large", "no device memory for the batches in flight: ")]
+    {
         let ack = rig.site.order("change_model", json!({ "model_id": model }));
         assert_eq!(ack["code"], "bad_model", "{ack:#}");
         let message = ack["message"].as_str().expect("text");
@@ -215,7 +223,8 @@ fn a_box_without_a_gpu_starts_on_the_processor_if_it_may() {
     vigia.wait(Duration::from_secs(10));
     let mut vigia = rig.start(&faults, ", fallback: none");
     assert_eq!(vigia.wait(Duration::from_secs(30)).code(), Some(2));
-    let said = "vigia: the model small does not run on a GPU: the NVIDIA driver finds no GPU; detector.engine auto";
+    let said =
+        "vigia: the model small does not run on a GPU: the NVIDIA driver finds no GPU; detector.engine auto";
     assert!(vigia.log().contains(said), "{}", vigia.log());
 }
 
@@ -233,7 +242,8 @@ fn a_gpu_that_is_held_back_is_reported_with_the_effect() {
     assert!(rig.site.status("box")["throttled"].is_null());
     tell("64 97 612 1300");
     let status = rig.await_status(|status| status["throttled"].is_object());
-    let expected = json!({ "causes": ["heat"], "temperature_c": 97, "clock_mhz": 612, "clock_max_mhz": 1300 });
+    let expected =
+        json!({ "causes": ["heat"], "temperature_c": 97, "clock_mhz": 612, "clock_max_mhz": 1300 });
     assert_eq!(status["throttled"], expected);
     assert!(vigia.log().contains("the GPU is held back by heat at 97 °C: it runs at 612 of 1300 MHz"));
     tell("0 80 1300 1300");

@@ -87,7 +87,9 @@ impl App {
             Some(held) => {
                 tracing::warn!(component = "throttle", event = "gpu_held_back", "{}", held.sentence());
             }
-            None => tracing::info!(component = "throttle", event = "gpu_free", "the GPU is held back no more"),
+            None => {
+                tracing::info!(component = "throttle", event = "gpu_free", "the GPU is held back no more")
+            }
         }
         (self.held, self.stale) = (held, true);
     }

@@ -130,7 +130,12 @@ pub fn run(config: Config, reload: Reload, signals: &Signals) -> Result<(), AppE
         tracing::error!(component = "processor", event = "pipeline_start_failed", %error, "ending");
         if error.is_lost() {
             let noted = lost::note(Path::new(&app.config.detector.plans_dir), clock::utc());
-            tracing::error!(component = "processor", event = "gpu_lost", ?noted, "only a new process can use the GPU");
+            tracing::error!(
+                component = "processor",
+                event = "gpu_lost",
+                ?noted,
+                "only a new process can use the GPU"
+            );
             watchdog::end_within(LOST_END_WITHIN)?;
         }
     }
@@ -160,7 +165,7 @@ struct App {
     /// Questions to it without an answer.
     asked: BTreeMap<u64, fires::Asked>,
     asks: u64,
-    updates: Updates,
+    versions: Updates,
     /// For whoever wants to restart the box.
     beacon: Beacon,
     desk: Desk,
@@ -224,7 +229,7 @@ impl App {
                 recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
                 recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
                 recv(held) -> held => { self.held_back(held.ok().flatten()); None }
-                recv(self.updates.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
+                recv(self.versions.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),

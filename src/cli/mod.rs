@@ -6,8 +6,10 @@ mod detect;
 mod engine;
 mod gpio;
 mod model;
+mod provision;
 mod run;
 mod sim;
+mod support;
 mod update;
 mod watch;
 mod why;
@@ -59,6 +61,12 @@ enum Command {
     /// Signed updates, the two slots, and whether the box is at rest
     #[command(subcommand)]
     Update(update::Command),
+    /// Take a site in from a folder or a USB stick: all of it, or nothing
+    Provision(provision::Args),
+    /// Empty the box: nothing of the site is left after the next start
+    FactoryReset(provision::ResetArgs),
+    /// Status, configuration and journals in one file, without secrets
+    SupportBundle(support::Args),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -115,6 +123,9 @@ pub fn main() -> ExitCode {
         Command::Engine(command) => engine::run(command),
         Command::Model(command) => model::run(command),
         Command::Update(command) => update::run(command),
+        Command::Provision(args) => provision::run(&args),
+        Command::FactoryReset(args) => provision::reset(&args),
+        Command::SupportBundle(args) => support::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -37,11 +37,13 @@ impl Gauge {
         let clock = below(sys, "class/devfreq").into_iter().find(is_gpu)?;
         let thermal = below(sys, "class/thermal");
         let of = |what: &str, kind: &dyn Fn(&str) -> bool| -> Vec<PathBuf> {
-            let named = |path: &&PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(what));
+            let named =
+                |path: &&PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(what));
             let fits = |path: &&PathBuf| text(&path.join("type")).is_some_and(|t| kind(&t.to_lowercase()));
             thermal.iter().filter(named).filter(fits).cloned().collect()
         };
-        let slows = |kind: &str| kind.contains("throttle") || kind.contains("gpu") || kind.contains("hot-surface");
+        let slows =
+            |kind: &str| kind.contains("throttle") || kind.contains("gpu") || kind.contains("hot-surface");
         let is_counter = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             name.starts_with("oc") && name.ends_with("_event_cnt")

@@ -72,7 +72,9 @@ enum Gauge {
 impl Gauge {
     fn find() -> Option<Self> {
         // A Jetson's NVML knows little.
-        jetson::Gauge::find(Path::new("/sys")).map(Self::Jetson).or_else(|| nvml::Gauge::find().map(Self::Nvml))
+        jetson::Gauge::find(Path::new("/sys"))
+            .map(Self::Jetson)
+            .or_else(|| nvml::Gauge::find().map(Self::Nvml))
     }
 
     fn read(&mut self) -> Option<Held> {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 use nvml_wrapper_sys::bindings::{
-    NvmlLib, nvmlClockType_enum_NVML_CLOCK_SM as SM_CLOCK, nvmlClocksThrottleReasonHwPowerBrakeSlowdown as BRAKE,
-    nvmlClocksThrottleReasonHwSlowdown as SLOWDOWN, nvmlClocksThrottleReasonHwThermalSlowdown as HARD_HEAT,
-    nvmlClocksThrottleReasonSwPowerCap as POWER_CAP, nvmlClocksThrottleReasonSwThermalSlowdown as SOFT_HEAT,
-    nvmlDevice_t, nvmlReturn_t, nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR,
+    NvmlLib, nvmlClockType_enum_NVML_CLOCK_SM as SM_CLOCK,
+    nvmlClocksThrottleReasonHwPowerBrakeSlowdown as BRAKE, nvmlClocksThrottleReasonHwSlowdown as SLOWDOWN,
+    nvmlClocksThrottleReasonHwThermalSlowdown as HARD_HEAT, nvmlClocksThrottleReasonSwPowerCap as POWER_CAP,
+    nvmlClocksThrottleReasonSwThermalSlowdown as SOFT_HEAT, nvmlDevice_t, nvmlReturn_t,
+    nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR,
 };
 
 const LIBRARY: &str = "libnvidia-ml.so.1";

@@ -15,7 +15,8 @@ use crate::cuda::{
 use crate::preprocess::TensorSpec;
 use crate::trt::flags::{DataType, Direction, Scratch};
 use crate::trt::{
-    Context, DevicePtr, Driver, Engine as Plan, Library, Runtime, RuntimeOptions, Stream, TensorInfo, TrtError,
+    Context, DevicePtr, Driver, Engine as Plan, Library, Runtime, RuntimeOptions, Stream, TensorInfo,
+    TrtError,
 };
 
 /// Device memory that others need beside a model: decoders, the driver, a frame on its way.
@@ -78,7 +79,10 @@ impl Engine {
         let batch_max = options.batch_max.min(ports.batch_max);
         let scratch = usize::try_from(plan.device_memory()?).unwrap_or(usize::MAX);
         let each = scratch.saturating_add(ports.spec(options, batch_max).bytes());
-        gpu.has_room("the batches in flight", each.saturating_mul(options.slots).saturating_add(SPARE_BYTES))?;
+        gpu.has_room(
+            "the batches in flight",
+            each.saturating_mul(options.slots).saturating_add(SPARE_BYTES),
+        )?;
         let slots = (0..options.slots).map(|_| {
             let context = Some(plan.context(Scratch::Own)?);
             let network = Network { context, ports: ports.clone(), batch: 0 };

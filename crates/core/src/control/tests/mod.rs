@@ -17,13 +17,12 @@ use serde_json::{Map, Value};
 
 use super::{Capability, Command, Refusal};
 use crate::config::{
-    Camera, Config, Control, Decoder, Detector, Engine, Fallback, InstanceId, Log, LogLevel, Metrics, Mode, Mqtt, Pace,
-    Protocol, Qos, StreamDefaults, StreamUri, Tracker, Transport,
+    Camera, Config, Control, Decoder, Detector, Engine, Fallback, InstanceId, Log, LogLevel, Metrics, Mode,
+    Mqtt, Pace, Protocol, Qos, StreamDefaults, StreamUri, Tracker, Transport,
 };
 use crate::time::Instant;
 
-const ALL: &[Capability] =
-    &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
+const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
 
 fn at(seconds: u64) -> Instant {
     Instant(seconds * 1_000_000_000)
