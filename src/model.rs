@@ -102,16 +102,17 @@ impl Loader {
             let opened = open::open(&located, &config.detector).map_err(|e| gpu_error(&located, e))?;
             return Ok(on_gpu(opened, config));
         }
-        match self.attempt(config, model, streams)? {
-            Attempt::Loaded(loaded) => Ok(*loaded),
-            Attempt::Wanted(located, wanted) => {
-                let mut loaded = self.on_processor(*located, config, streams)?;
-                loaded
-                    .reason
-                    .push_str(&format!(" (tensorrt: {}; `vigia engine build` makes one)", wanted.why));
-                Ok(loaded)
+        let (located, without) = match self.attempt(config, model, streams) {
+            Ok(Attempt::Loaded(loaded)) => return Ok(*loaded),
+            Ok(Attempt::Wanted(located, wanted)) => {
+                (*located, format!("{}; `vigia engine build` makes one", wanted.why))
             }
-        }
+            Err(ModelError::Gpu { source, .. }) => (located(config, model, streams)?, source.to_string()),
+            Err(other) => return Err(other),
+        };
+        let mut loaded = self.on_processor(located, config, streams)?;
+        loaded.reason.push_str(&format!(" (tensorrt: {without})"));
+        Ok(loaded)
     }
 
     /// Loads a model as the site has it, if all is there that it takes. `auto` takes TensorRT where a driver and its library
@@ -134,10 +135,13 @@ impl Loader {
                     return Ok(Attempt::Loaded(Box::new(on_gpu(*opened, config))));
                 }
                 Ok(Found::Wanted(wanted)) => return Ok(Attempt::Wanted(Box::new(located), wanted)),
-                Err(e) if choice == Choice::TensorRt => return Err(gpu_error(&located, e)),
                 // Most boxes of this kind have none.
-                Err(OpenError::NoGpu(_)) => {}
-                Err(e) => without = format!(" (tensorrt: {e})"),
+                Err(OpenError::NoGpu(_)) if choice == Choice::Auto => {}
+                Err(e @ OpenError::Library(_)) if choice == Choice::Auto => {
+                    without = format!(" (tensorrt: {e})");
+                }
+                // Where both are, what fails is a failure, and not a choice.
+                Err(e) => return Err(gpu_error(&located, e)),
             }
         }
         let mut loaded = self.on_processor(located, config, streams)?;

@@ -216,6 +216,47 @@ fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
     });
 }
 
+/// Found in review: a model that came and went took the plan of the one that waits with it, and its end was taken for that of
+/// the model at work.
+#[test]
+fn a_build_belongs_to_the_model_that_waits_for_it() {
+    let Some(rig) = Rig::new() else { return };
+    let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
+    let building = |status: &Value| {
+        status["status"] == "running"
+            && status["build"]["model_id"] == "small"
+            && status["engine"]["degraded"].is_string()
+    };
+    rig.await_status(building);
+    // Another one's build takes its place, and is cancelled.
+    let told = rig.builds(0).len();
+    let id = rig.site.tell(json!({ "command": "change_model", "params": { "model_id": "other" } }));
+    wait_for("the other build", Duration::from_secs(60), || {
+        rig.builds(told).iter().any(|news| news["model_id"] == "other")
+    });
+    assert_eq!(rig.site.order("cancel_build", json!({}))["ack_status"], "completed");
+    assert_eq!(rig.site.answer(&id, "the change")["code"], "cancelled");
+    rig.await_status(building);
+    // One that has its plan comes, and goes with the batch that it belongs to.
+    rig.gpu.build(rig.models.path(), &["other"]);
+    let undone = json!({ "atomic": true, "commands": [
+        { "command": "change_model", "params": { "model_id": "other" } },
+        { "command": "add_stream", "params": { "source_id": 2, "stream_uri": "rtsp://127.0.0.1:1/x" } },
+    ] });
+    let answer = rig.site.order("batch_commands", undone);
+    assert_eq!(answer["code"], "rolled_back", "{answer:#}");
+    rig.await_status(building);
+    sees_with(&rig, "small");
+    // It comes to stay: nothing is built any more, and nothing stands in.
+    let answer = rig.site.order("change_model", json!({ "model_id": "other" }));
+    assert_eq!(answer["effect"]["model_id"], "other", "{answer:#}");
+    let status = rig.await_engine("tensorrt");
+    assert!(status["engine"]["degraded"].is_null() && status["build"].is_null(), "{status:#}");
+    assert_eq!(rig.builds(0).last().map(|news| news["state"].clone()), Some(json!("cancelled")));
+    assert_eq!(rig.site.order("cancel_build", json!({}))["code"], "unavailable");
+    sees_with(&rig, "other");
+}
+
 #[test]
 fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
     let Some(rig) = Rig::new() else { return };

@@ -21,6 +21,12 @@ use gpu::{Decoders, Gpu, take_in};
 use instance::{Instance, await_status};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vigia::detect::FrameError;
+use vigia::detect::failure::Failure;
+use vigia::detect::gpu::GpuError;
+use vigia::detect::surface::SurfaceError;
+use vigia_accel::cuda::CudaError;
+use vigia_accel::tensorrt::TensorRtError;
 
 const STATUS: &str = "nvr/control/status/box";
 const RECIPE: &str = "{precision: fp32, batch: 2}";
@@ -42,13 +48,14 @@ impl Rig {
         Some(Self { site, gpu, models })
     }
 
-    /// Starts vigia with these faults, and more settings below `detector`.
+    /// Starts vigia with these faults, and more settings below `detector`, which begin with the engine if it is another.
     fn start(&self, faults: &[(&str, &str)], detector: &str) -> Instance {
+        let engine = if detector.starts_with(", engine: ") { "" } else { ", engine: tensorrt" };
         let journal = self.gpu.file("journal");
         let site = format!(
             "instance_id: box\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
              control: {{ enabled: true, journal: {} }}\nstream_defaults: {{ max_fps: 20 }}\n\
-             detector: {{ model: small, engine: tensorrt{detector} }}\nstreams:\n{}",
+             detector: {{ model: small{engine}{detector} }}\nstreams:\n{}",
             self.site.broker.port,
             journal.display(),
             picture(1, 20),
@@ -154,6 +161,19 @@ fn an_engine_that_goes_on_failing_makes_room_for_the_processor() {
     assert!(status["reason"].as_str().is_some_and(|why| why.contains("given up")), "{status:#}");
 }
 
+/// Found in review: met on a frame's way to the processor, it passed for a matter of ten frames.
+#[test]
+fn cuda_is_lost_whoever_meets_it_first() {
+    let call = |code| CudaError::Call { doing: "testing", code, text: String::new() };
+    for (code, download, engine) in
+        [(700, Failure::Sticky, Failure::Sticky), (701, Failure::Frame, Failure::Context)]
+    {
+        assert_eq!(FrameError::from(SurfaceError::from(call(code))).failure(), download, "{code}");
+        let of_engine = GpuError::from(TensorRtError::from(call(code)));
+        assert_eq!(FrameError::from(of_engine).failure(), engine, "{code}");
+    }
+}
+
 /// Each loss ends the process; a new one goes on where it was, until it is too often.
 #[test]
 fn a_lost_gpu_ends_the_process_for_a_new_one() {
@@ -212,6 +232,19 @@ fn a_model_without_room_is_refused_with_the_sizes() {
     assert!(status["engine"]["name"] == "tensorrt" && status["engine"]["degraded"].is_null(), "{status:#}");
     let ack = rig.site.order("change_model", json!({ "model_id": "other" }));
     assert_eq!(ack["effect"]["model_id"], "other", "there is room again: {ack:#}");
+}
+
+/// Found in review: the processor took such a model over, and only the engine's reason said so.
+#[test]
+fn auto_refuses_a_model_without_room_as_well() {
+    let Some(rig) = Rig::new() else { return };
+    let bytes = ((64_usize << 20) + (8 << 20)).to_string();
+    let _vigia = rig.running(&[("VIGIA_CUDA_MEMORY", &bytes)], ", engine: auto");
+    let ack = rig.site.order("change_model", json!({ "model_id": "large" }));
+    assert_eq!(ack["code"], "bad_model", "{ack:#}");
+    let message = ack["message"].as_str().expect("text");
+    assert!(message.contains("no device memory for the batches in flight: "), "{message}");
+    assert_eq!(rig.site.status("box")["engine"]["name"], "tensorrt");
 }
 
 #[test]

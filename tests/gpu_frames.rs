@@ -236,6 +236,24 @@ fn frames_follow_the_engine() {
     });
 }
 
+/// Found in review: files loop for ever, and their pictures were copied for ever.
+#[test]
+fn a_file_that_loops_follows_at_its_next_lap() {
+    let (Some(models), Some(clip)) = (models(), shared(CLIP)) else { return };
+    let gpu = Gpu::new(RECIPE, Decoders::Nvdec);
+    if std::env::var_os(CHILD).is_none() {
+        look(&gpu, "", models.path(), &clip);
+    }
+    in_a_child(&gpu, || {
+        // Two thirds of a second.
+        let short = concat!(env!("CARGO_MANIFEST_DIR"), "/src/selftest/clips/h264.mkv");
+        let mut rig = Rig::start(network(models.path(), short, "tensorrt"));
+        rig.frame_in(Memory::Cuda);
+        rig.swap(network(models.path(), short, "rten").1, 2);
+        rig.frame_in(Memory::Host);
+    });
+}
+
 /// What one has found well the other has found, too.
 fn agree(one: &[Detection], other: &[Detection]) {
     for d in one.iter().filter(|d| d.confidence > 0.4) {

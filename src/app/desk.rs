@@ -106,7 +106,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Desk {
     jobs: Option<Sender<Job>>,
-    cancels: Option<Sender<()>>,
+    cancels: Option<Sender<String>>,
     pub progress: Receiver<Progress>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -133,11 +133,11 @@ impl Desk {
         }
     }
 
-    /// Ends the build of a plan.
-    pub fn cancel_build(&self) {
+    /// Ends the build of this model's plan.
+    pub fn cancel_build(&self, model_id: String) {
         if let Some(cancels) = &self.cancels {
             // As above.
-            let _ = cancels.send(());
+            let _ = cancels.send(model_id);
         }
     }
 

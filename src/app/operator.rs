@@ -6,6 +6,7 @@
 mod building;
 mod fallback;
 mod paper;
+mod swap;
 
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ use self::building::Build;
 use self::paper::{carry, failed, frame_ref, merge, settle};
 use super::desk::{Job, Outcome, Plan, Progress, Step, Tools};
 use super::running::{ChangeError, Running};
-use super::trial;
 use crate::clock;
 use crate::detect::Detector;
 use crate::detect::failure::GivenUp;
@@ -39,7 +39,7 @@ pub fn work(
     current: Desired,
     told: Sender<Progress>,
     jobs: &Receiver<Job>,
-    cancels: Receiver<()>,
+    cancels: Receiver<String>,
 ) {
     // Each detector gives up once.
     let (helper, troubles) = unbounded();
@@ -55,6 +55,7 @@ pub fn work(
         troubles,
         degraded: None,
         build: None,
+        waits: false,
         cancels,
     };
     operator.work(jobs);
@@ -75,7 +76,10 @@ struct Operator {
     degraded: Option<String>,
     /// Of a plan, beside the detector.
     build: Option<Build>,
-    cancels: Receiver<()>,
+    /// The processor computes until that is done.
+    waits: bool,
+    /// Models whose builds are to end.
+    cancels: Receiver<String>,
 }
 
 /// What a change proved.
@@ -93,7 +97,10 @@ impl Operator {
                 },
                 recv(troubles) -> trouble => trouble.into_iter().for_each(|trouble| self.fall_back(trouble)),
                 recv(events) -> event => self.build_went_on(event),
-                recv(cancels) -> cancel => if cancel.is_ok() { self.cancel_build() } else { break },
+                recv(cancels) -> cancel => match cancel {
+                    Ok(model_id) => self.cancel_build(&model_id),
+                    Err(_) => break,
+                },
             }
         }
         self.end_build();
@@ -149,6 +156,8 @@ impl Operator {
         if let Some(running) = self.running.take() {
             running.stop();
         }
+        // The next detector counts its models from the beginning, too.
+        while self.troubles.try_recv().is_ok() {}
     }
 
     /// A model that a command chose must not keep the box from starting: the configured one may work.
@@ -227,7 +236,11 @@ impl Operator {
         }
         let is_empty = back.is_empty();
         for change in back {
-            if let Err(second) = self.change(&change, 0) {
+            let done = match &change {
+                Change::SwapModel { model } => self.swap_back(model),
+                other => self.change(other, 0),
+            };
+            if let Err(second) = done {
                 self.stop();
                 let text =
                     format!("{}; what was before can't be brought back: {}", why.message, second.message);
@@ -269,37 +282,6 @@ impl Operator {
 
     fn running(&mut self) -> Result<&mut Running, Refusal> {
         self.running.as_mut().ok_or_else(|| failed(&ChangeError::Ended))
-    }
-
-    fn swap(&mut self, model: &str, shadow_frames: u32) -> Proof {
-        let loaded = self.load(model)?;
-        let described = loaded.describe();
-        let mut network = Box::new(loaded.network);
-        let (latest, inquiry) = (&self.tools.latest, &self.tools.inquiry);
-        let shadow = trial::run(&mut network, latest, inquiry, shadow_frames).map_err(|e| {
-            Refusal::new(Code::BadModel, format!("the model {model} fails on a live frame: {e}"))
-        })?;
-        self.begin();
-        let speaking = self.speaking();
-        let _asking = self.tools.inquiry.begin();
-        let carried = self.running()?.swap(network).map_err(|e| failed(&e))?;
-        let generation = carried.generation;
-        let until = clock::now().after(PROOF_WITHIN);
-        let first_frame =
-            self.tools.inquiry.first_of_each(speaking, until, |seen| seen.generation == generation);
-        if self.running()?.settle().map_err(|e| failed(&e))? != generation {
-            let text = format!("the model {model} fails on live frames; rolled back");
-            return Err(Refusal::new(Code::RolledBack, text));
-        }
-        self.engine = Some(described);
-        Ok(Effect {
-            generation: Some(generation),
-            model_id: Some(model.to_owned()),
-            last_frame: carried.last_frames.iter().map(|(id, frame_id)| frame_ref(*id, *frame_id)).collect(),
-            first_frame,
-            shadow,
-            ..Effect::default()
-        })
     }
 
     /// The stream must show its first detection, or at least a picture if it is silent.

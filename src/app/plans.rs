@@ -64,11 +64,11 @@ impl App {
 
     /// Answered when nothing is built any more.
     pub(super) fn cancel_build(&mut self, hand: InHand) {
-        if self.build.is_none() {
+        let Some(News { model_id, .. }) = &self.build else {
             return self.refuse(hand, Refusal::new(Code::Unavailable, "no plan is being built"));
-        }
+        };
+        self.desk.cancel_build(model_id.clone());
         self.cancelling.push(hand);
-        self.desk.cancel_build();
     }
 
     pub(super) fn answer_cancelling(&mut self, outcome: Result<(), Refusal>) {

@@ -254,7 +254,7 @@ impl Watch {
             }
             match message.as_ref().map(|m| m.view()) {
                 Some(gst::MessageView::Error(e)) => return Err(bus::cause(e)),
-                Some(gst::MessageView::Eos(_)) => match self.at_end(&pipeline, progress.lap)? {
+                Some(gst::MessageView::Eos(_)) => match self.at_end(&pipeline, &wanted, progress.lap)? {
                     Some(end) => return Ok(end),
                     None => (progress.at, progress.lap) = (clock::now(), clock::now()),
                 },
@@ -267,7 +267,7 @@ impl Watch {
     }
 
     /// Whether pictures must be left elsewhere than this pipeline does: they can't be read there, or a swap moved the
-    /// engine. A file goes on as it is until it ends; its pictures are copied meanwhile.
+    /// engine. A file goes on as it is until its end or its next lap; its pictures are copied meanwhile.
     fn is_misplaced(&mut self, pipeline: &Pipeline, wanted: &Wanted) -> bool {
         let source_id = self.stream.source_id;
         if let Some(why) = pipeline.refused() {
@@ -294,7 +294,7 @@ impl Watch {
     }
 
     /// A camera that ends its stream is down; a file may start again.
-    fn at_end(&self, pipeline: &Pipeline, lap: Instant) -> Result<Option<End>, Cause> {
+    fn at_end(&self, pipeline: &Pipeline, wanted: &Wanted, lap: Instant) -> Result<Option<End>, Cause> {
         if pipeline.live {
             return Err(Cause::new(CauseCode::EndOfStream, "the sender ended the stream"));
         }
@@ -312,7 +312,8 @@ impl Watch {
         }
         // Before the seek: frames of the new lap may come while it returns.
         self.feed.rewind();
-        Ok(if pipeline.rewind() { None } else { Some(End::Again) })
+        let stays = self.feed.place().is(&wanted.place) && pipeline.rewind();
+        Ok(if stays { None } else { Some(End::Again) })
     }
 
     /// Looks at the clock: is data coming, do pictures come of it?

@@ -66,9 +66,11 @@ impl Pipeline {
     ) -> Result<Self, Cause> {
         let source = Source::new(stream, connect_timeout)?;
         let pipeline = gst::Pipeline::new();
-        let device = match &wanted.place {
-            Place::Device(gpu) if wanted.instead.is_none() => Some(Arc::new(Device::new(gpu))),
-            Place::Device(_) | Place::Host => None,
+        let (device, instead) = match (&wanted.place, &wanted.instead) {
+            (Place::Device(gpu), None) => (Some(Arc::new(Device::new(gpu))), None),
+            (Place::Device(_), instead) => (None, instead.clone()),
+            // There is nothing that they should be instead.
+            (Place::Host, _) => (None, None),
         };
         if let Some(Ok(context)) = device.as_ref().map(|device| device.context()) {
             pipeline.set_context(context);
@@ -78,7 +80,7 @@ impl Pipeline {
             feed: feed.clone(),
             choice,
             device: device.clone(),
-            instead: wanted.instead.clone(),
+            instead,
             sync: !source.live && !waits,
             drop: !waits,
             live: source.live,

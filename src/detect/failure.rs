@@ -98,6 +98,8 @@ impl Detector {
     /// So many frames gave no result.
     pub(super) fn failed(&mut self, frames: usize, error: FrameError) -> Result<(), DetectError> {
         self.drop_frames(frames);
+        // Who waits for help must not hold buffers of decoders meanwhile.
+        self.taken.clear();
         self.care.failures += 1;
         tracing::error!(component = "detect", event = "frame_failed", frames, %error, "frames gave no result");
         match error.failure() {

@@ -104,7 +104,7 @@ impl Engine {
     /// As of [`Self::new`] and [`Self::warm`]; the engine is of no use then.
     pub fn renew(&mut self) -> Result<Vec<String>, TensorRtError> {
         for slot in &mut self.slots {
-            slot.cool();
+            slot.cool()?;
             let network = slot.network();
             // First, for its memory.
             network.context = None;

@@ -90,8 +90,9 @@ impl Operator {
         }
     }
 
-    pub(super) fn cancel_build(&mut self) {
-        if let Some(build) = &mut self.build {
+    /// Of this model: by the time it is heard another build may run.
+    pub(super) fn cancel_build(&mut self, model_id: &str) {
+        if let Some(build) = self.build.as_mut().filter(|build| build.building.model_id == model_id) {
             build.was_cancelled = true;
             build.building.cancel();
         }
@@ -119,7 +120,7 @@ impl Operator {
                     }
                 },
                 recv(cancels) -> cancel => match cancel {
-                    Ok(()) => self.cancel_build(),
+                    Ok(model_id) => self.cancel_build(&model_id),
                     Err(_) => {
                         self.end_build();
                         return Err(interrupted());
@@ -136,7 +137,7 @@ impl Operator {
             None => return,
             Some(End::Done) => match self.promote() {
                 Ok(()) => return,
-                Err(refusal) => refusal.message,
+                Err(why) => why,
             },
             Some(End::Cancelled) => "the build of its plan was cancelled".to_owned(),
             Some(End::Failed(why)) => format!("its plan can't be built: {why}"),
@@ -145,13 +146,36 @@ impl Operator {
     }
 
     /// The model at work, with the plan that it waited for.
-    fn promote(&mut self) -> Result<(), Refusal> {
-        let model = self.current.model.clone();
-        self.swap(&model, 0)?;
+    fn promote(&mut self) -> Result<(), String> {
+        let (model, streams) = (self.current.model.clone(), self.current.streams.clone());
+        let loaded = match self.loader.attempt(&self.tools.config, &model, &streams) {
+            Ok(Attempt::Loaded(loaded)) => *loaded,
+            Ok(Attempt::Wanted(_, Wanted { why, .. })) => return Err(why),
+            Err(e) => return Err(e.to_string()),
+        };
+        // No command begins here, so none is told to.
+        self.begun = true;
+        self.put(&model, loaded, 0).map_err(|refusal| refusal.message)?;
+        self.waits = false;
         if let Some(engine) = self.engine.take() {
             self.tell(Progress::Engine(engine));
         }
         Ok(())
+    }
+
+    /// A build for another model came between, which is not at work now.
+    pub(super) fn build_again(&mut self) {
+        let (model, streams) = (self.current.model.clone(), self.current.streams.clone());
+        let begun = match self.loader.attempt(&self.tools.config, &model, &streams) {
+            Ok(Attempt::Wanted(located, wanted)) => {
+                self.begin_build(&located, &wanted).map_err(|e| e.to_string())
+            }
+            Ok(Attempt::Loaded(_)) => self.promote(),
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(why) = begun {
+            self.stay_on_processor(why);
+        }
     }
 
     /// Tells what is new of the build; whether it ended, and how.

@@ -17,6 +17,7 @@ use crate::model::{Attempt, Loaded, ModelError};
 impl Operator {
     /// For a start: as the site has it, or on the processor. What waits for its plan begins on the processor, too.
     pub(super) fn load_somehow(&mut self, model: &str, streams: &[Stream]) -> Result<Loaded, Refusal> {
+        self.waits = false;
         let config = &self.tools.config;
         if !self.may_fall_back() {
             return self.load_patiently(model, streams);
@@ -29,6 +30,7 @@ impl Operator {
                 Ok(Attempt::Loaded(loaded)) => return Ok(*loaded),
                 Ok(Attempt::Wanted(located, wanted)) => match self.begin_build(&located, &wanted) {
                     Ok(()) => {
+                        self.waits = true;
                         let why = format!("{}; it is being built", wanted.why);
                         return self.load_instead(model, streams, &why);
                     }
@@ -94,7 +96,7 @@ impl Operator {
     pub(super) fn stay_on_processor(&mut self, why: String) {
         say(&why);
         self.tell(Progress::Degraded(why.clone()));
-        self.degraded = Some(why);
+        (self.degraded, self.waits) = (Some(why), false);
     }
 }
 

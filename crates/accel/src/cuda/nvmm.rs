@@ -156,7 +156,7 @@ impl Nvmm {
             Memory::SurfaceArray => {
                 let key = (at as usize, surface.fd);
                 let registered = match self.registered.get(&key) {
-                    Some(known) if known.layout == surface.layout => known.clone(),
+                    Some(known) if known.said == surface.layout => known.clone(),
                     _ => self.register(key, at, params, &surface)?,
                 };
                 Ok(Registered::image(&registered, buffer))
@@ -218,6 +218,8 @@ pub(crate) struct Registered {
     api: Arc<Api>,
     surface: *mut c_void,
     resource: *mut c_void,
+    /// As the surface says it: what CUDA says of its pitch may be another thing.
+    said: DeviceLayout,
     layout: DeviceLayout,
     /// Addresses, unless there are textures.
     planes: [u64; 2],
@@ -258,6 +260,7 @@ impl Registered {
             api,
             surface,
             resource: std::ptr::null_mut(),
+            said: of.layout,
             layout: of.layout,
             planes: [0; 2],
             textures: None,

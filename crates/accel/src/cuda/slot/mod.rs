@@ -147,12 +147,15 @@ impl<E: Enqueue> Slot<E> {
 
     /// Waits for what is in flight, whatever came of it, and forgets how batches were launched: the next one of each size
     /// is warmed anew.
-    pub fn cool(&mut self) {
-        // An error was that of a batch, and shows again at the next call if it lasts.
-        let _ = self.stream.wait();
+    ///
+    /// # Errors
+    /// [`CudaError::Call`] if CUDA is lost: what TensorRT says afterwards does not tell. Any other was that of a batch.
+    pub fn cool(&mut self) -> Result<(), CudaError> {
+        let waited = self.stream.wait();
         self.keeps.clear();
         self.in_flight = false;
         self.ways.fill_with(|| Way::Cold);
+        waited.or_else(|e| if e.class() == Class::Sticky { Err(e) } else { Ok(()) })
     }
 
     fn idle(&self, batch: usize) -> Result<(), CudaError> {
