@@ -30,5 +30,6 @@ pub mod notify;
 pub mod selftest;
 pub mod telemetry;
 pub mod throttle;
+pub mod update;
 pub mod watch;
 pub mod wire;

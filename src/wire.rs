@@ -22,6 +22,8 @@ pub struct Identity {
     /// Of answers to `why` and `pump`.
     pub why_topic: Arc<str>,
     pub pump_topic: Arc<str>,
+    /// Of versions and updates, retained.
+    pub update_topic: Arc<str>,
     /// Of the metrics that a command asked for.
     pub report_topic: Arc<str>,
     pub metrics_topic: Arc<str>,
@@ -53,6 +55,7 @@ impl Identity {
             build_topic: format!("{status}/{instance_id}/build").into(),
             why_topic: format!("{status}/{instance_id}/why").into(),
             pump_topic: format!("{status}/{instance_id}/pump").into(),
+            update_topic: format!("{status}/{instance_id}/update").into(),
             report_topic: format!("{status}/metrics/{instance_id}").into(),
             metrics_topic: format!("{}/{instance_id}", config.mqtt.metrics_topic).into(),
             boot_id: boot_id.trim().to_owned(),

@@ -63,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("fire", &["clock", "detect::Detected", "link", "liveness", "mqtt", "wire::Identity", "{clock, link}"]),
     ("telemetry", &["detect::Detected"]),
     ("throttle", &[]),
+    ("update", &["clock"]),
     ("wire", &[]),
 ];
 

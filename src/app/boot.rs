@@ -16,6 +16,7 @@ use vigia_core::stream::StreamState;
 use super::desk::{Desk, Job, Tools};
 use super::governor::Governor;
 use super::sink::Sink;
+use super::updates::Updates;
 use super::voice::Voice;
 use super::watchdog::Watchdog;
 use super::{App, AppError, Reload, evidence};
@@ -30,13 +31,15 @@ use crate::model::ModelError;
 use crate::mqtt::Worker;
 use crate::telemetry::Telemetry;
 use crate::throttle::Throttle;
+use crate::update::rest::Beacon;
 use crate::wire::Identity;
 
 /// What this instance can do beyond the basics.
 fn active(config: &Config) -> Vec<Capability> {
     let fire = config.fire.as_ref().map(|_| Capability::Fire);
     let pump = config.pump.as_ref().map(|_| Capability::Pump);
-    [Some(Capability::Journal), fire, pump].into_iter().flatten().collect()
+    let update = Updates::is_there().then_some(Capability::Update);
+    [Some(Capability::Journal), fire, pump, update].into_iter().flatten().collect()
 }
 
 /// Only a GPU's work can be held back.
@@ -112,6 +115,8 @@ impl App {
             fire,
             asked: BTreeMap::new(),
             asks: 0,
+            updates: Updates::new(),
+            beacon: Beacon::from_environment(),
             desk,
             reports,
             ended,
@@ -180,6 +185,7 @@ impl App {
             tracing::warn!(component = "processor", event = "control_plane_connection_failed", "{why}");
         }
         self.answer_interrupted();
+        self.tell_version();
         tracing::info!(component = "processor", event = "pipeline_start_attempt", "starting streams");
         self.desk.give(Job::Start(self.desired.clone()));
     }

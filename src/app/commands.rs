@@ -258,6 +258,7 @@ impl App {
                 self.waiting.insert(number, Waiting::History(Box::new(hand)));
             }
             Command::Why { .. } | Command::Pump(_) => self.fire_command(hand, command),
+            Command::Update(action) => self.update_command(hand, action),
             _ => self.refuse(hand, Refusal::new(Code::Failed, "it can't be served at once")),
         }
         None
@@ -350,7 +351,7 @@ impl App {
     }
 
     /// Long commands are noted before they begin: after a crash their senders hear of it.
-    fn note_begun(&mut self, hand: &InHand) {
+    pub(super) fn note_begun(&mut self, hand: &InHand) {
         if let Some(answer) = hand.answer(None) {
             self.scribe.write(journal::Entry { answer: Some(answer), ..journal::Entry::default() });
         }

@@ -20,6 +20,7 @@ mod rename;
 mod running;
 mod sink;
 mod trial;
+mod updates;
 mod voice;
 mod watchdog;
 
@@ -50,11 +51,13 @@ use crate::model::ModelError;
 use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
 use crate::throttle::{Held, Throttle};
+use crate::update::rest::Beacon;
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
 use plans::News;
 use running::Ended;
+use updates::Updates;
 use voice::Voices;
 use watchdog::Watchdog;
 
@@ -164,6 +167,9 @@ struct App {
     /// Questions to it without an answer.
     asked: BTreeMap<u64, fires::Asked>,
     asks: u64,
+    updates: Updates,
+    /// For whoever wants to restart the box.
+    beacon: Beacon,
     desk: Desk,
     reports: Receiver<Report>,
     ended: Receiver<Ended>,
@@ -229,6 +235,7 @@ impl App {
                 recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
                 recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
                 recv(held) -> held => { self.held_back(held.ok().flatten()); None }
+                recv(self.updates.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),
@@ -261,6 +268,7 @@ impl App {
         match link {
             Some(Link::Connected { .. }) => {
                 self.step(Input::LinkUp);
+                self.say_update();
                 self.launch("the broker answered");
             }
             Some(Link::Down { .. }) => self.step(Input::LinkLost),
@@ -325,6 +333,8 @@ impl App {
 
     fn refresh(&mut self) {
         self.stale |= self.watchdog.has_turned();
+        let (alarms, fire) = self.fire.as_ref().map_or((0, None), Fire::stands);
+        self.beacon.tell(alarms, fire);
         if self.watchdog.is_heard() {
             self.watchdog.doing(self.in_short());
         }
@@ -371,6 +381,7 @@ impl App {
         } else {
             self.step(Input::Stop);
         }
+        self.answer_update();
         self.answer_last();
         let last = self.machine.status();
         self.step(Input::Leave);

@@ -81,11 +81,12 @@ impl App {
         self.voices.store(Arc::new(Voice { identity: *identity, outbox }));
         let retired = std::mem::replace(&mut self.worker, worker);
         // An empty retained message takes the old one away; nobody is left by that name.
-        for topic in [&old.identity.status_topic, &old.identity.metrics_topic] {
+        for topic in [&old.identity.status_topic, &old.identity.metrics_topic, &old.identity.update_topic] {
             let _ = old.outbox.publish_behind(Class::Status, topic, Qos::AtLeastOnce, true, |_| {});
         }
         self.renamed_from = Some(old.identity.instance_id.clone());
         self.publish_status(self.machine.status(), json!({}));
+        self.say_update();
         self.desk.give(Job::Retire(Box::new(retired)));
     }
 

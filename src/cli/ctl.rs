@@ -21,7 +21,8 @@ use crate::{link, mqtt};
 const DISCOVERY: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_millis(300);
 /// What an instance may be able to do; it says itself what it can't.
-const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump];
+const ALL: &[Capability] =
+    &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
 const INCOMING_LEN_MAX: usize = 4_096;
 
 #[derive(Debug, ClapArgs)]
@@ -97,10 +98,10 @@ pub struct Asked {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let params = if args.command.eq_ignore_ascii_case("pump") {
-        pump_params(&args.params)?
-    } else {
-        params(&args.params)?
+    let params = match args.command.to_ascii_lowercase().as_str() {
+        "pump" => action_params(&args.params, None)?,
+        "update" => action_params(&args.params, Some("bundle"))?,
+        _ => params(&args.params)?,
     };
     // The instance has the last word, but a typing error needs no round trip.
     Command::parse(&args.command, &params, ALL).map_err(|e| Failure::usage(e.message))?;
@@ -118,11 +119,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     outcome
 }
 
-/// `vigia ctl pump stop` is short for `action=stop`.
-fn pump_params(given: &[String]) -> Result<Map<String, Value>, Failure> {
-    match given {
-        [word] if !word.contains('=') && !word.trim_start().starts_with('{') => {
-            Ok(Map::from_iter([("action".to_owned(), Value::from(word.as_str()))]))
+/// `vigia ctl pump stop` is short for `action=stop`, `vigia ctl update install X` for `action=install bundle=X`.
+fn action_params(given: &[String], of: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let is_word = |word: &str| !word.contains('=') && !word.trim_start().starts_with('{');
+    let action = |word: &str| ("action".to_owned(), Value::from(word));
+    match (given, of) {
+        ([word], _) if is_word(word) => Ok(Map::from_iter([action(word)])),
+        ([word, what], Some(name)) if is_word(word) && !what.starts_with(&format!("{name}=")) => {
+            Ok(Map::from_iter([action(word), (name.to_owned(), Value::from(what.as_str()))]))
         }
         _ => params(given),
     }
@@ -163,7 +167,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         component: "ctl",
         broker: link::broker(&config.mqtt, format!("vigia-ctl-{:08x}", fastrand::u32(..)), None),
-        subscriptions: ["+", "+/ack", "+/health", "+/history", "+/why", "+/pump", "metrics/+"]
+        subscriptions: ["+", "+/ack", "+/health", "+/history", "+/why", "+/pump", "+/update", "metrics/+"]
             .map(|rest| to(format!("{status}/{rest}")))
             .to_vec(),
         limits: Limits { incoming_len_max: INCOMING_LEN_MAX, ..Limits::default() },
@@ -300,6 +304,7 @@ impl Call<'_> {
             "history" => rest.ends_with("/history"),
             "why" => rest.ends_with("/why"),
             "pump" => rest.ends_with("/pump"),
+            "update" => rest.ends_with("/update"),
             "metrics" => rest.starts_with("/metrics/"),
             "ping" | "status" => !rest.trim_start_matches('/').contains('/'),
             _ => false,
@@ -310,6 +315,13 @@ impl Call<'_> {
             && let Some(state) = value["status"].as_str()
         {
             self.progress(who, state);
+        }
+        if let Some(who) = who.strip_suffix("/update")
+            && self.working.contains(who)
+            && let Some(text) = value["update"]["text"].as_str().filter(|_| value["history"].is_null())
+        {
+            self.progress(who, &format!("{} %, {text}", value["update"]["percent"]));
+            return Ok(());
         }
         let pongs = self.args.command.eq_ignore_ascii_case("ping");
         if !wanted || (pongs && value["pong"] != true) {

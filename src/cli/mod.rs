@@ -9,6 +9,7 @@ mod model;
 mod run;
 mod self_test;
 mod sim;
+mod update;
 mod watch;
 mod why;
 
@@ -56,6 +57,9 @@ enum Command {
     /// Build, list and inspect plans for TensorRT
     #[command(subcommand)]
     Engine(engine::Command),
+    /// Signed updates, the two slots, and whether the box is at rest
+    #[command(subcommand)]
+    Update(update::Command),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Engine(command) => engine::run(command),
         Command::Model(command) => model::run(command),
         Command::SelfTest(args) => self_test::run(&args),
+        Command::Update(command) => update::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

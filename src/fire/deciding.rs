@@ -4,6 +4,7 @@ mod telling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -51,6 +52,8 @@ pub struct Tools {
     pub asked: Sender<Incoming>,
     pub told: Sender<Told>,
     pub glance: Arc<ArcSwap<Glance>>,
+    /// When a fire was last seen.
+    pub seen: Arc<AtomicU64>,
     pub pulse: Pulse,
 }
 
@@ -232,7 +235,10 @@ impl Deciding {
         let config = table.consensus.config();
         match event {
             Event::Fire(trigger) => self.fire(&trigger, now, utc),
-            Event::Persists(id) => self.news(News::Fire { id: id.0, evidence: now }),
+            Event::Persists(id) => {
+                self.tools.seen.fetch_max(now.0, Ordering::AcqRel);
+                self.news(News::Fire { id: id.0, evidence: now });
+            }
             Event::Ended(id) => {
                 self.news(News::Over(id.0));
                 if let Some(sector) = self.burning.remove(&id.0) {
@@ -268,6 +274,7 @@ impl Deciding {
 
     /// Said again and again until somebody takes it over.
     fn fire(&mut self, trigger: &Trigger, now: Instant, utc: Utc) {
+        self.tools.seen.fetch_max(trigger.evidence.0, Ordering::AcqRel);
         self.news(News::Fire { id: trigger.id.0, evidence: trigger.evidence });
         let Some(table) = &self.table else { return };
         let sector = table.consensus.config().sector_name(trigger.sector).to_owned();

@@ -35,6 +35,7 @@ pub mod topics;
 pub mod why;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -161,6 +162,8 @@ pub struct Fire {
     pub told: Receiver<Told>,
     glance: Arc<ArcSwap<Glance>>,
     pump: Arc<ArcSwap<pump::Glance>>,
+    /// When a fire was last seen; 0: never.
+    seen: Arc<AtomicU64>,
     /// Closed by each thread at its end.
     done: Receiver<()>,
 }
@@ -185,6 +188,13 @@ impl Fire {
     pub fn ask(&self, number: u64, what: Wish) -> bool {
         let ask = Ask { number, what, given: clock::now() };
         self.news.as_ref().is_some_and(|news| news.send(News::Ask(ask)).is_ok())
+    }
+
+    /// Alarms that stand, and when a confirmed fire was last seen in this life.
+    #[must_use]
+    pub fn stands(&self) -> (usize, Option<Instant>) {
+        let seen = self.seen.load(Ordering::Acquire);
+        (self.glance.load().alarm, (seen > 0).then_some(Instant(seen)))
     }
 
     /// For the status of the instance.

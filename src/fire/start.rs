@@ -60,6 +60,7 @@ impl Fire {
         let (told_in, told) = unbounded();
         let (end, done) = bounded::<()>(0);
         let glance = Arc::<arc_swap::ArcSwap<super::Glance>>::default();
+        let seen = Arc::<std::sync::atomic::AtomicU64>::default();
         let pump_glance = Arc::<arc_swap::ArcSwap<pump::Glance>>::default();
         let news = match &config.pump {
             None => None,
@@ -111,13 +112,14 @@ impl Fire {
                 asked: asked_in,
                 told: told_in,
                 glance: glance.clone(),
+                seen: seen.clone(),
                 pulse: watched(roster, Part::Fire),
             },
             table,
         );
         spawn("fire", end, move || deciding.work())?;
         let feed = watches.then_some(feed);
-        Ok(Some(Self { host, feed, tasks, news, jobs, asked, told, glance, pump: pump_glance, done }))
+        Ok(Some(Self { host, feed, tasks, news, jobs, asked, told, glance, pump: pump_glance, seen, done }))
     }
 }
 

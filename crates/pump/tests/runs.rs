@@ -270,9 +270,25 @@ fn the_service_manager_is_told() {
         let len = socket.recv(&mut bytes).expect("a message");
         String::from_utf8_lossy(&bytes[..len]).into_owned()
     };
-    assert_eq!(next(), "READY=1");
-    assert_eq!(next(), "WATCHDOG=1");
-    assert_eq!(next(), "WATCHDOG=1");
+    let mut rests = Vec::new();
+    let mut next_but_rest = || loop {
+        let word = next();
+        match word.strip_prefix("STATUS=") {
+            Some(line) => rests.push(line.to_owned()),
+            None => return word,
+        }
+    };
+    assert_eq!(next_but_rest(), "READY=1");
+    assert_eq!(next_but_rest(), "WATCHDOG=1");
+    assert_eq!(next_but_rest(), "WATCHDOG=1");
+    assert_eq!(rests[0], "not at rest: Boot", "it is told before it is ready");
+    // Each run is told from its first valve on, and that it is over once the last relay has fallen.
+    let mut heard = |phrase: &str| while !next().starts_with(phrase) {};
+    heard("STATUS=at rest: Idle");
+    let (mut client, _) = pump.greet();
+    client.state(StateName::Idle);
+    assert_eq!(client.demand(9), DemandOutcome::Accepted);
+    heard("STATUS=not at rest: Running");
     pump.signal(Signal::TERM);
     while next() != "STOPPING=1" {}
     assert!(pump.end().success());

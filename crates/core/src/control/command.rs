@@ -87,6 +87,7 @@ pub enum Command {
         limit: u32,
     },
     Pump(PumpAction),
+    Update(UpdateAction),
 }
 
 /// What is wanted of the pump.
@@ -108,6 +109,26 @@ impl PumpAction {
                 pump::Role::Arm => Role::Technician,
                 pump::Role::Maintain | pump::Role::Local => Role::Admin,
             },
+        }
+    }
+}
+
+/// What is wanted of the box's versions. Bundles are judged by who carries it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateAction {
+    Status,
+    Check { bundle: String },
+    Install { bundle: String },
+    Rollback,
+}
+
+impl UpdateAction {
+    /// The least role that may ask for it.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Status => Role::Viewer,
+            Self::Check { .. } | Self::Install { .. } | Self::Rollback => Role::Admin,
         }
     }
 }
@@ -169,6 +190,7 @@ impl Command {
             Self::History { .. } => &table::HISTORY,
             Self::Why { .. } => &table::WHY,
             Self::Pump(_) => &table::PUMP,
+            Self::Update(_) => &table::UPDATE,
         }
     }
 
@@ -182,13 +204,15 @@ impl Command {
         self.spec().class
     }
 
-    /// The least role that may ask for it: of a batch, the highest of its items'; of the pump, by what
-    /// is wanted of it.
+    /// The least role that may ask for it: of a batch, the highest of its items'; of the pump and of versions, by
+    /// what is wanted of them.
     #[must_use]
     pub fn role(&self) -> Role {
         let inside: &[Self] = if let Self::Batch(batch) = self { &batch.commands } else { &[] };
-        if let Self::Pump(action) = self {
-            return action.role();
+        match self {
+            Self::Pump(action) => return action.role(),
+            Self::Update(action) => return action.role(),
+            _ => {}
         }
         inside.iter().map(Self::role).fold(self.spec().role, Role::max)
     }
@@ -265,6 +289,20 @@ pub(super) fn add_stream(params: &Params<'_>) -> Result<NewStream, Refusal> {
         source_id: params.required(&params::SOURCE_ID)?,
         uri: params.optional(&params::STREAM_URI)?,
     })
+}
+
+/// A bundle goes with what needs one, and with nothing else.
+pub(super) fn update(params: &Params<'_>) -> Result<UpdateAction, Refusal> {
+    let word = params.required(&params::UPDATE_ACTION)?;
+    let bundle = params.optional(&params::BUNDLE)?;
+    match (word, bundle) {
+        ("check", Some(bundle)) => Ok(UpdateAction::Check { bundle }),
+        ("install", Some(bundle)) => Ok(UpdateAction::Install { bundle }),
+        ("check" | "install", None) => Err(Refusal::missing("bundle")),
+        (_, Some(_)) => Err(Refusal::invalid("bundle", format!("{word} takes none"))),
+        ("rollback", None) => Ok(UpdateAction::Rollback),
+        (_, None) => Ok(UpdateAction::Status),
+    }
 }
 
 pub(super) fn enable_tracking(params: &Params<'_>) -> Result<Command, Refusal> {

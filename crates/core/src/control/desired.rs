@@ -103,7 +103,8 @@ impl Desired {
             | Command::ReloadConfig
             | Command::History { .. }
             | Command::Why { .. }
-            | Command::Pump(_) => {}
+            | Command::Pump(_)
+            | Command::Update(_) => {}
         }
         Ok(next)
     }

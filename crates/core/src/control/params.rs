@@ -39,6 +39,8 @@ pub enum Kind {
     Commands,
     Camera,
     PumpAction,
+    UpdateAction,
+    Bundle,
 }
 
 /// One parameter of one command.
@@ -142,6 +144,14 @@ pub(super) const AT: Arg<Utc> =
     Arg::new("at", Kind::Time, read::time, "what was half a minute before and after this moment");
 pub(super) const ACTION: Arg<PumpAction> =
     Arg::new("action", Kind::PumpAction, read::pump_action, "what is wanted of the pump");
+pub(super) const UPDATE_ACTION: Arg<&'static str> =
+    Arg::new("action", Kind::UpdateAction, read::update_action, "what is wanted of the box's versions");
+pub(super) const BUNDLE: Arg<String> = Arg::new(
+    "bundle",
+    Kind::Bundle,
+    |value| read::printable(value, read::BUNDLE_BYTES_MAX),
+    "the signed update; `check` and `install` need it",
+);
 
 /// As commands are named: trimmed, small letters.
 pub(super) fn name_of(text: &str) -> String {
@@ -200,7 +210,9 @@ impl Kind {
             | Self::Uri
             | Self::Tracker
             | Self::CommandName
-            | Self::PumpAction => "string",
+            | Self::PumpAction
+            | Self::UpdateAction
+            | Self::Bundle => "string",
             Self::Camera => "string or integer",
             Self::UriOrNull => "string or null",
             Self::Time => "string or number",
@@ -234,6 +246,8 @@ impl Kind {
             Self::CommandName => "a command's name".into(),
             Self::Camera => format!("1 to {CAMERA_BYTES_MAX} bytes"),
             Self::PumpAction => read::PUMP_ACTIONS.join(", "),
+            Self::UpdateAction => read::UPDATE_ACTIONS.join(", "),
+            Self::Bundle => "an absolute path on the box, or an https address without a password".into(),
             Self::Commands => format!("1 to {BATCH_LEN_MAX} items, no batch inside a batch"),
         }
     }
@@ -267,6 +281,8 @@ impl Kind {
             Self::CommandName => json!({ "type": "string" }),
             Self::Camera => json!({ "type": ["string", "integer"], "maxLength": CAMERA_BYTES_MAX }),
             Self::PumpAction => json!({ "enum": read::PUMP_ACTIONS }),
+            Self::UpdateAction => json!({ "enum": read::UPDATE_ACTIONS }),
+            Self::Bundle => json!({ "type": "string", "maxLength": read::BUNDLE_BYTES_MAX }),
             Self::NewStreams => {
                 let object = json!({
                     "type": "object",

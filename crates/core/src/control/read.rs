@@ -266,6 +266,18 @@ pub(super) fn pump_action(value: &Value) -> Result<PumpAction, Bad> {
     action.ok_or_else(|| Bad::NotOneOf { want: WANT, got: shown(value) })
 }
 
+/// Of a path or an address.
+pub(super) const BUNDLE_BYTES_MAX: usize = 2_048;
+
+/// What can be wanted of the box's versions.
+pub(super) const UPDATE_ACTIONS: [&str; 4] = ["status", "check", "install", "rollback"];
+
+pub(super) fn update_action(value: &Value) -> Result<&'static str, Bad> {
+    let word = string(value)?.trim().to_ascii_lowercase();
+    let known = UPDATE_ACTIONS.into_iter().find(|known| *known == word);
+    known.ok_or_else(|| Bad::NotOneOf { want: "status, check, install or rollback", got: shown(value) })
+}
+
 /// RFC 3339 with an offset, or seconds since 1970.
 pub(super) fn time(value: &Value) -> Result<Utc, Bad> {
     const WANT: &str = "RFC 3339 with an offset, or seconds since 1970";

@@ -76,6 +76,7 @@ pub enum Code {
     Interrupted,
     PumpRefused,
     Cancelled,
+    NotAtRest,
     /// A code of a newer version than the reader's.
     #[serde(other)]
     Other,
@@ -117,6 +118,7 @@ impl Code {
         Self::Interrupted,
         Self::PumpRefused,
         Self::Cancelled,
+        Self::NotAtRest,
     ];
 
     /// As on the wire.
@@ -178,6 +180,9 @@ impl Code {
             Self::Interrupted => ("interrupted", "the process ended in the middle; ask for the status"),
             Self::PumpRefused => ("pump_refused", "the pump does not do this now; the message says why"),
             Self::Cancelled => ("cancelled", "another command ended it; all is as it was before"),
+            Self::NotAtRest => {
+                ("not_at_rest", "a restart would disturb water, an alarm or a fire; the message says which")
+            }
             Self::Other => ("other", "a code that this version does not know"),
         }
     }

@@ -38,6 +38,8 @@ pub enum Capability {
     Fire,
     /// There is a pump program.
     Pump,
+    /// It runs from an image with two slots.
+    Update,
 }
 
 impl Capability {
@@ -48,6 +50,7 @@ impl Capability {
             Self::Journal => "Exists only where a journal is kept.",
             Self::Fire => "Exists only where fires are watched for (`fire` in the site file).",
             Self::Pump => "Exists only where there is a pump (`pump` in the site file).",
+            Self::Update => "Exists only on a box that was made from an image.",
         }
     }
 }

@@ -40,6 +40,7 @@ pub static COMMANDS: &[&Spec] = &[
     &HISTORY,
     &WHY,
     &PUMP,
+    &UPDATE,
 ];
 
 pub(super) static PAUSE: Spec = Spec {
@@ -336,6 +337,21 @@ pub(super) static PUMP: Spec = Spec {
     in_batch: false,
     example: r#"{"action":"status"}"#,
     parse: |p| Ok(Command::Pump(p.required(&params::ACTION)?)),
+};
+
+pub(super) static UPDATE: Spec = Spec {
+    name: "update",
+    summary: "Tells which version runs, looks at a bundle, installs it, or goes back to the other slot. Progress and \
+              what became of it stand on the status topic with `/update` behind it, retained. Completed once the other \
+              slot is written and the restart is due; refused while water flows, an alarm stands or a fire was seen \
+              in the last hour. All but the status need an admin.",
+    params: &[params::UPDATE_ACTION.required(), params::BUNDLE.or("none")],
+    class: Class::Gate,
+    role: Role::Viewer,
+    needs: Some(Capability::Update),
+    in_batch: false,
+    example: r#"{"action":"install","bundle":"https://updates.example/vigia-0.2.0.raucb"}"#,
+    parse: |p| command::update(p).map(Command::Update),
 };
 
 const fn query(

@@ -18,10 +18,13 @@ mod boot;
 mod demand;
 mod halt;
 mod orders;
+mod rest;
 mod run;
 mod start;
 mod watch;
 mod water;
+
+pub use rest::Stir;
 
 /// Somebody sees a fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

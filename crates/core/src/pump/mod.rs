@@ -28,7 +28,7 @@ mod tests;
 pub use alarm::{Condition, Kind, Panel};
 pub use events::{EVENTS_LEN_MAX, Event, Events};
 pub use ledger::{LEDGER_BYTES, Ledger, LedgerError};
-pub use machine::{Demand, Input, Machine, Restored, Status};
+pub use machine::{Demand, Input, Machine, Restored, Status, Stir};
 pub use order::{Command, DISARM_S_MAX, ORDER_AGE_S_MAX, Order, Refusal, Role};
 pub use outputs::{Output, RelayImage};
 pub use plan::{Plan, RawPlan};

@@ -226,7 +226,8 @@ impl Owner {
         self.beats = is_good && !self.is_late && self.wants_beats(now);
         self.parts.bank.heartbeat(now, self.beats);
         self.parts.keeper.tend();
-        self.parts.notify.cycle(now, self.lines_error.is_none());
+        let status = self.parts.machine.status();
+        self.parts.notify.cycle(now, self.lines_error.is_none(), &status);
         self.look_around(now);
         self.publish(now);
     }

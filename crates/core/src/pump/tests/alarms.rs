@@ -155,3 +155,20 @@ fn what_a_site_cannot_see_is_supervisory_from_the_start() {
     assert!(rig.machine.panel().is_active(Condition::DryRunUnprotected));
     assert!(rig.machine.panel().is_active(Condition::RunUnproven));
 }
+
+/// what a restart of the box would disturb, from the first valve to the reset.
+#[test]
+fn a_restart_disturbs_nothing_only_at_rest() {
+    use super::super::Stir;
+    let mut rig = Rig::engine(|_| {});
+    let stir = |rig: &Rig| rig.machine.status().stir();
+    assert_eq!(stir(&rig), None);
+    rig.demand();
+    assert_eq!(stir(&rig), Some(Stir::State(S::Priming)));
+    rig.order(Order::Acknowledge).expect("seen");
+    rig.run(4.0 * 3600.0);
+    assert_eq!(rig.machine.state(), S::Idle);
+    assert_eq!(stir(&rig), Some(Stir::Alarm(Condition::Fire)), "the alarm is latched");
+    rig.order(Order::Reset).expect("a reset");
+    assert_eq!(stir(&rig), None);
+}
