@@ -47,7 +47,7 @@ fn module(path: &Path) -> String {
 }
 
 /// Module → what it may import of this crate. `app`, `cli` and the like may import everything.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("clock", &[]),
     ("frame", &[]),
     ("logging", &["clock"]),
@@ -61,6 +61,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("config", &[]),
     ("control", &[]),
     ("fire", &["clock", "detect::Detected", "link", "liveness", "mqtt", "wire::Identity", "{clock, link}"]),
+    ("provision", &["config", "detect::manifest", "update"]),
+    ("support", &["clock", "config", "update"]),
     ("telemetry", &["detect::Detected"]),
     ("throttle", &[]),
     ("update", &["clock"]),

@@ -115,7 +115,7 @@ impl App {
             fire,
             asked: BTreeMap::new(),
             asks: 0,
-            updates: Updates::new(),
+            versions: Updates::new(),
             beacon: Beacon::from_environment(),
             desk,
             reports,

@@ -167,7 +167,7 @@ struct App {
     /// Questions to it without an answer.
     asked: BTreeMap<u64, fires::Asked>,
     asks: u64,
-    updates: Updates,
+    versions: Updates,
     /// For whoever wants to restart the box.
     beacon: Beacon,
     desk: Desk,
@@ -235,7 +235,7 @@ impl App {
                 recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
                 recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
                 recv(held) -> held => { self.held_back(held.ok().flatten()); None }
-                recv(self.updates.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
+                recv(self.versions.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }
                 recv(progress) -> told => told.ok().and_then(|p| self.progressed(p)),

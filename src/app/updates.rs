@@ -34,8 +34,8 @@ pub(super) struct Updates {
     tell: Sender<Told>,
     /// Unbounded: a thread tells percent by percent, and there is one.
     pub told: Receiver<Told>,
+    /// The command that is not answered yet.
     hand: Option<InHand>,
-    is_busy: bool,
     /// As last told, for who connects anew.
     last: BTreeMap<String, Value>,
 }
@@ -44,7 +44,7 @@ impl Updates {
     pub fn new() -> Self {
         let (tell, told) = unbounded();
         let places = Places::from_environment();
-        Self { places, tell, told, hand: None, is_busy: false, last: BTreeMap::new() }
+        Self { places, tell, told, hand: None, last: BTreeMap::new() }
     }
 
     /// Whether this box was made from an image.
@@ -56,15 +56,16 @@ impl Updates {
 impl App {
     /// At the start, so that the topic says which version came up.
     pub(super) fn tell_version(&mut self) {
-        if Updates::is_there() && !self.updates.is_busy {
-            self.start_update(UpdateAction::Status);
+        if Updates::is_there() {
+            self.start_update(UpdateAction::Status, false);
         }
     }
 
     /// The role was looked at.
     pub(super) fn update_command(&mut self, mut hand: InHand, action: &UpdateAction) {
-        if self.updates.is_busy {
-            let text = "another update command is not finished; its progress stands on the topic with /update";
+        if self.versions.hand.is_some() {
+            let text =
+                "another update command is not finished; its progress stands on the topic with /update";
             return self.refuse(hand, Refusal::new(Code::Busy, text));
         }
         if matches!(action, UpdateAction::Status | UpdateAction::Check { .. }) {
@@ -73,23 +74,26 @@ impl App {
         } else {
             self.note_begun(&hand);
         }
-        self.updates.hand = Some(hand);
-        self.start_update(action.clone());
+        self.versions.hand = Some(hand);
+        self.start_update(action.clone(), true);
     }
 
-    fn start_update(&mut self, action: UpdateAction) {
-        self.updates.is_busy = true;
-        let (places, tell) = (self.updates.places.clone(), self.updates.tell.clone());
+    fn start_update(&self, action: UpdateAction, answers: bool) {
+        let (places, tell) = (self.versions.places.clone(), self.versions.tell.clone());
         let failed = tell.clone();
         let work = move || {
             let outcome = carry(&action, &places, &tell);
             if let Ok(report) = Report::read(&places) {
                 let _ = tell.send(Told::Report(json!(report)));
             }
-            let _ = tell.send(Told::Ended(outcome));
+            if answers {
+                let _ = tell.send(Told::Ended(outcome));
+            }
         };
         // It asks other programs, which take their time; the loop waits for none.
-        if let Err(e) = std::thread::Builder::new().name("update".into()).spawn(work) {
+        if let Err(e) = std::thread::Builder::new().name("update".into()).spawn(work)
+            && answers
+        {
             let refusal = Refusal::new(Code::Failed, format!("a thread can't be started: {e}"));
             let _ = failed.send(Told::Ended(Err(refusal)));
         }
@@ -98,13 +102,12 @@ impl App {
     pub(super) fn update_told(&mut self, told: Told) {
         match told {
             Told::Report(Value::Object(fields)) => {
-                self.updates.last.extend(fields);
+                self.versions.last.extend(fields);
                 self.say_update();
             }
             Told::Report(_) => {}
             Told::Ended(outcome) => {
-                self.updates.is_busy = false;
-                if let Some(hand) = self.updates.hand.take() {
+                if let Some(hand) = self.versions.hand.take() {
                     self.finish(hand, outcome);
                 }
             }
@@ -113,20 +116,20 @@ impl App {
 
     /// Retained.
     pub(super) fn say_update(&self) {
-        if self.updates.last.is_empty() {
+        if self.versions.last.is_empty() {
             return;
         }
         let voice = self.voices.load();
         let mut payload = json!({ "instance_id": voice.identity.instance_id, "timestamp": clock::utc() });
         if let Value::Object(all) = &mut payload {
-            all.extend(self.updates.last.clone());
+            all.extend(self.versions.last.clone());
         }
         self.say(Class::Status, &voice.identity.update_topic, Qos::AtLeastOnce, true, &payload);
     }
 
     /// At the end of the process: whoever waits hears of it.
     pub(super) fn answer_update(&mut self) {
-        if let Some(hand) = self.updates.hand.take() {
+        if let Some(hand) = self.versions.hand.take() {
             self.refuse(hand, interrupted());
         }
     }
@@ -138,7 +141,9 @@ fn carry(action: &UpdateAction, places: &Places, tell: &Sender<Told>) -> Result<
     };
     let wish = match action {
         UpdateAction::Status => return Report::read(places).map(drop).map_err(|e| refusal(&e)),
-        UpdateAction::Check { bundle } => return check(&parse(bundle)?, places, tell).map_err(|e| refusal(&e)),
+        UpdateAction::Check { bundle } => {
+            return check(&parse(bundle)?, places, tell).map_err(|e| refusal(&e));
+        }
         UpdateAction::Install { bundle } => Wish::Install { bundle: parse(bundle)? },
         UpdateAction::Rollback => Wish::Rollback,
     };

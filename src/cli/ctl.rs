@@ -21,8 +21,7 @@ use crate::{link, mqtt};
 const DISCOVERY: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_millis(300);
 /// What an instance may be able to do; it says itself what it can't.
-const ALL: &[Capability] =
-    &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
+const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
 const INCOMING_LEN_MAX: usize = 4_096;
 
 #[derive(Debug, ClapArgs)]

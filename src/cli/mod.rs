@@ -6,9 +6,11 @@ mod detect;
 mod engine;
 mod gpio;
 mod model;
+mod provision;
 mod run;
 mod self_test;
 mod sim;
+mod support;
 mod update;
 mod watch;
 mod why;
@@ -60,6 +62,12 @@ enum Command {
     /// Signed updates, the two slots, and whether the box is at rest
     #[command(subcommand)]
     Update(update::Command),
+    /// Take a site in from a folder or a USB stick: all of it, or nothing
+    Provision(provision::Args),
+    /// Empty the box: nothing of the site is left after the next start
+    FactoryReset(provision::ResetArgs),
+    /// Status, configuration and journals in one file, without secrets
+    SupportBundle(support::Args),
     /// Import, list and inspect models
     #[command(subcommand)]
     Model(model::Command),
@@ -119,6 +127,9 @@ pub fn main() -> ExitCode {
         Command::Model(command) => model::run(command),
         Command::SelfTest(args) => self_test::run(&args),
         Command::Update(command) => update::run(command),
+        Command::Provision(args) => provision::run(&args),
+        Command::FactoryReset(args) => provision::reset(&args),
+        Command::SupportBundle(args) => support::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Places, Release, UpdateError, Version, tool};
 
 const WHERE_BYTES_MAX: usize = 2_048;
-/// An address is read over the network.
-const INFO_MAX: Duration = Duration::from_secs(120);
+const INFO_MAX: Duration = Duration::from_secs(60);
 
 /// Where a bundle is: an absolute path, or an https address without a password in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +37,8 @@ impl Bundle {
             // Not shown again: what stands before the @ is a password.
             if host.contains('@') {
                 return Err("the bundle's address holds a user or a password, which logs would show; \
-                            https addresses without them are taken".into());
+                            https addresses without them are taken"
+                    .into());
             }
             return if host.is_empty() { wrong("has no host") } else { Ok(Self(text.to_owned())) };
         }
@@ -106,14 +106,17 @@ struct RaucInfo {
 /// Asks RAUC, which checks the signature of the manifest. The images are checked as they are read, at the installation.
 ///
 /// # Errors
-/// No file, no bundle, not signed by whom this box trusts, or RAUC can't be run.
+/// No file, no bundle, none of this machine, not signed by whom this box trusts, or RAUC can't be run.
 pub fn inspect(bundle: &Bundle, places: &Places) -> Result<Manifest, UpdateError> {
-    if !bundle.is_remote() {
-        let path = Path::new(bundle.expose());
-        let file = std::fs::metadata(path).map_err(UpdateError::file(path))?;
-        if !file.is_file() {
-            return Err(UpdateError::Refused(format!("{bundle} is no file")));
-        }
+    if bundle.is_remote() {
+        return Err(UpdateError::Refused(format!(
+            "{bundle} lies on another machine: RAUC looks at it while it installs it; what is fetched first can be checked"
+        )));
+    }
+    let path = Path::new(bundle.expose());
+    let file = std::fs::metadata(path).map_err(UpdateError::file(path))?;
+    if !file.is_file() {
+        return Err(UpdateError::Refused(format!("{bundle} is no file")));
     }
     let mut command = tool::rauc(places);
     command.args(["info", "--output-format=json", bundle.expose()]);

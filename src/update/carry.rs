@@ -70,11 +70,14 @@ fn install(
 ) -> Result<(), UpdateError> {
     let release = Release::read(places)?;
     rest::demand(places)?;
-    let manifest = bundle::inspect(bundle, places)?;
-    bundle::judge(&manifest, &release)?;
-    let version = manifest.version.to_string();
-    state.version = Some(version.clone());
-    (state.phase, state.text) = (Phase::Installing, format!("writing {version} into the other slot"));
+    // What lies elsewhere RAUC reads once, and its handler (`update-gate`) asks for the floor before it writes.
+    if !bundle.is_remote() {
+        let manifest = bundle::inspect(bundle, places)?;
+        bundle::judge(&manifest, &release)?;
+        state.version = Some(manifest.version.to_string());
+    }
+    let what = state.version.clone().unwrap_or_else(|| bundle.to_string());
+    (state.phase, state.text) = (Phase::Installing, format!("writing {what} into the other slot"));
     tell(state)?;
     let mut command = tool::rauc(places);
     command.args(["install", bundle.expose()]);
@@ -91,10 +94,10 @@ fn install(
     })?;
     if !ok {
         let why = if why.is_empty() { tool::cause(&err) } else { tool::cause(&why) };
-        return Err(UpdateError::Refused(format!("{version} was not installed: {why}")));
+        return Err(UpdateError::Refused(format!("{what} was not installed: {why}")));
     }
     state.percent = 100;
-    state.text = format!("{version} is written; it runs on trial after the restart");
+    state.text = format!("{what} is written; it runs on trial after the restart");
     Ok(())
 }
 
@@ -120,11 +123,17 @@ fn roll_back(places: &Places, state: &mut State) -> Result<(), UpdateError> {
     match other.version.as_deref().map(|text| (text, Version::parse(text))) {
         Some((_, Some(version))) if version >= *floor => {}
         Some((text, _)) => {
-            return refused(format!("slot {name} holds {text}, older than {floor}, the oldest that this box still takes"));
+            return refused(format!(
+                "slot {name} holds {text}, older than {floor}, the oldest that this box still takes"
+            ));
         }
         // From the factory: as old as the image that came with it.
         None if *floor == Version(vec![0]) => {}
-        None => return refused(format!("what slot {name} holds is not known, and nothing older than {floor} is taken")),
+        None => {
+            return refused(format!(
+                "what slot {name} holds is not known, and nothing older than {floor} is taken"
+            ));
+        }
     }
     let mut command = tool::rauc(places);
     command.args(["status", "mark-active", "other"]);

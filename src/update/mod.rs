@@ -10,9 +10,9 @@
 
 pub mod bundle;
 pub mod carry;
-pub mod rest;
 pub mod report;
 pub mod request;
+pub mod rest;
 pub mod slots;
 pub mod state;
 pub mod tool;
@@ -119,7 +119,10 @@ impl Release {
     pub fn read(places: &Places) -> Result<Self, UpdateError> {
         let path = places.release();
         let text = read(&path).map_err(|e| {
-            UpdateError::Refused(format!("{}: {e}; only a box that was made from an image has updates", path.display()))
+            UpdateError::Refused(format!(
+                "{}: {e}; only a box that was made from an image has updates",
+                path.display()
+            ))
         })?;
         let of = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         let version = |key: &str| {
@@ -168,10 +171,7 @@ impl std::fmt::Display for Version {
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("it is no file"));
     }

@@ -46,7 +46,11 @@ impl Report {
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let slot = self.slot.as_deref().unwrap_or("unknown (rauc does not answer)");
-        writeln!(f, "version  {}, slot {slot}\nfor      {}, not older than {}", self.version, self.compatible, self.floor)?;
+        writeln!(
+            f,
+            "version  {}, slot {slot}\nfor      {}, not older than {}",
+            self.version, self.compatible, self.floor
+        )?;
         for slot in self.slots.iter().flat_map(|slots| &slots.all) {
             let runs = if slot.is_booted { "runs" } else { "does not run" };
             let state = if slot.is_good { "good" } else { "bad" };

@@ -54,14 +54,19 @@ impl Request {
     pub fn leave(&self, places: &Places) -> Result<(), UpdateError> {
         if let Some(state) = State::read(places).filter(|state| state.phase.is_working()) {
             let (action, percent) = (&state.action, state.percent);
-            return Err(UpdateError::Refused(format!("{action} is under way ({percent} %): wait for its end")));
+            return Err(UpdateError::Refused(format!(
+                "{action} is under way ({percent} %): wait for its end"
+            )));
         }
         let path = places.request();
         if path.exists() {
-            return Err(UpdateError::Refused("another request waits to be carried out: wait for its end".into()));
+            return Err(UpdateError::Refused(
+                "another request waits to be carried out: wait for its end".into(),
+            ));
         }
         let text = serde_json::to_string(self).unwrap_or_default();
-        write(&path, &text, 0o640).map_err(UpdateError::file(&path))
+        // In a folder that only root and `vigia` may enter.
+        write(&path, &text, 0o644).map_err(UpdateError::file(&path))
     }
 
     /// Takes what was left; who left it is not trusted.
@@ -82,7 +87,11 @@ impl Request {
         let request: Self = serde_json::from_str(&text?)
             .map_err(|e| UpdateError::Refused(format!("{}: it is no request: {e}", path.display())))?;
         let is_id = request.id.len() == 16 && request.id.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_id { Ok(request) } else { Err(UpdateError::Refused("a request's id is 16 hexadecimal digits".into())) }
+        if is_id {
+            Ok(request)
+        } else {
+            Err(UpdateError::Refused("a request's id is 16 hexadecimal digits".into()))
+        }
     }
 
     /// Waits until it is written or refused, and hands on each new state.
@@ -114,7 +123,8 @@ impl Request {
     fn withdrawn(&self, places: &Places) -> UpdateError {
         // Not to be done when nobody waits for it any more.
         let _ = std::fs::remove_file(places.request());
-        let text = "nobody carries requests out on this box: see «systemctl status vigia-update.path vigia-update»";
+        let text =
+            "nobody carries requests out on this box: see «systemctl status vigia-update.path vigia-update»";
         UpdateError::Refused(text.into())
     }
 }

@@ -60,7 +60,9 @@ pub fn ask(places: &Places) -> Result<Rest, UpdateError> {
     match told(&places.rest()) {
         Some(told) => rest.reasons.extend(of_vigia(&told, clock::now())),
         None => {
-            rest.notes.push("vigia does not run, so only the pump was asked: alarms and fires are not known".into());
+            rest.notes.push(
+                "vigia does not run, so only the pump was asked: alarms and fires are not known".into(),
+            );
         }
     }
     Ok(rest)
@@ -87,7 +89,9 @@ fn pump(shown: &str) -> Option<String> {
         ("not-found", _) => None,
         // Its unit looks whether the site has a pump.
         (_, "inactive") if of("Result") == "exec-condition" || never_started => None,
-        (_, "inactive") => Some("vigia-pump was stopped by hand: start it, or take `pump` out of the site file".into()),
+        (_, "inactive") => {
+            Some("vigia-pump was stopped by hand: start it, or take `pump` out of the site file".into())
+        }
         (_, "active") if status.starts_with(AT_REST) => None,
         (_, "active") => Some(match status.strip_prefix(NOT_AT_REST) {
             Some(how) => format!("the pump is not at rest: {how}"),

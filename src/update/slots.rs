@@ -115,7 +115,10 @@ mod tests {
         let booted = slots.booted().expect("one runs");
         assert_eq!((booted.name.as_str(), booted.is_good, &booted.version), ("A", false, &None));
         let other = slots.other().expect("one does not");
-        assert_eq!((other.name.as_str(), other.is_good, other.version.as_deref()), ("B", true, Some("0.2.0")));
+        assert_eq!(
+            (other.name.as_str(), other.is_good, other.version.as_deref()),
+            ("B", true, Some("0.2.0"))
+        );
         assert_eq!(Slots::parse("rauc: no"), None);
     }
 }

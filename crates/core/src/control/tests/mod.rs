@@ -22,8 +22,7 @@ use crate::config::{
 };
 use crate::time::Instant;
 
-const ALL: &[Capability] =
-    &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
+const ALL: &[Capability] = &[Capability::Journal, Capability::Fire, Capability::Pump, Capability::Update];
 
 fn at(seconds: u64) -> Instant {
     Instant(seconds * 1_000_000_000)
