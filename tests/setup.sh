@@ -10,6 +10,7 @@ PACKAGES="
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking
   mosquitto mosquitto-clients
+  rauc squashfs-tools dbus
 "
 OPENVINO=2026.4.1
 RUST_LEAST=1.94

@@ -61,7 +61,7 @@ impl Rig {
         it.write("state.A", "good");
         it.write("state.B", "good");
         it.script("slots", &format!(
-            "cd '{root}'\ncase \"$1\" in\n  get-primary) cat primary ;;\n  set-primary) echo \"$2\" > primary ;;\n  get-state) cat \"state.$2\" ;;\n  set-state) echo \"$3\" > \"state.$2\" ;;\n  get-current) echo A ;;\nesac\n"
+            "cd '{root}'\ncase \"$1\" in\n  get-primary) cat primary ;;\n  set-primary) echo \"$2\" > primary; echo good > \"state.$2\" ;;\n  get-state) cat \"state.$2\" ;;\n  set-state) echo \"$3\" > \"state.$2\" ;;\n  get-current) echo A ;;\nesac\n"
         ));
         let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("appliance/keys.sh");
         for name in ["keys", "stranger"] {
