@@ -158,6 +158,12 @@ fn what_must_not_be_is_not_written_whoever_asks() {
         assert!(it.state()["text"].as_str().is_some_and(|text| text.contains(phrase)), "{}", it.state());
         assert!(it.read("data/update/history").lines().last().is_some_and(|l| l.contains("install refused")));
     }
+    it.write("data/update/trial.A", "0.2.0\n");
+    let wish = it.start(&["update", "install", &good]);
+    let _refused = ended(it.carry_out(&[]));
+    let run = ended(wish);
+    assert!(run.code == 1 && run.sentence().contains("0.2.0 in slot A is on trial itself"), "{run:#?}");
+    std::fs::remove_file(it.at("data/update/trial.A")).expect("ours");
     assert!(!it.is_written() && it.reboots() == 0);
     // Without an end to the water the restart is left to somebody else.
     it.write("systemctl.says", AT_REST);

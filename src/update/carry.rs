@@ -70,6 +70,16 @@ fn install(
 ) -> Result<(), UpdateError> {
     let release = Release::read(places)?;
     rest::demand(places)?;
+    let slots = Slots::read(places)?;
+    let on_trial =
+        slots.booted().filter(|slot| places.at(&format!("data/update/trial.{}", slot.name)).exists());
+    if let Some(slot) = on_trial {
+        // The other slot is what the box comes back to.
+        let (name, own) = (&slot.name, &release.version);
+        return Err(UpdateError::Refused(format!(
+            "{own} in slot {name} is on trial itself: wait for its verdict"
+        )));
+    }
     // What lies elsewhere RAUC reads once, and its handler (`update-gate`) asks for the floor before it writes.
     if !bundle.is_remote() {
         let manifest = bundle::inspect(bundle, places)?;
@@ -191,7 +201,7 @@ fn restart(
 
 /// One at a time, whoever started it.
 fn lock(places: &Places) -> Result<std::fs::File, UpdateError> {
-    let path = places.at("run/vigia-update/lock");
+    let path = places.lock();
     let lock = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let lock = lock.map_err(UpdateError::file(&path))?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive)

@@ -75,6 +75,12 @@ impl Places {
         self.at("run/vigia-update/request/request.json")
     }
 
+    /// Held by the one who carries a request out.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.at("run/vigia-update/lock")
+    }
+
     /// What `vigia` says about alarms and fires.
     #[must_use]
     pub fn rest(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::bundle::Bundle;
@@ -52,7 +53,9 @@ impl Request {
     /// # Errors
     /// Another one is being carried out or waits, or this machine has no folder for it.
     pub fn leave(&self, places: &Places) -> Result<(), UpdateError> {
-        if let Some(state) = State::read(places).filter(|state| state.phase.is_working()) {
+        let state = State::read(places).filter(|state| state.phase.is_working());
+        // Who died over it holds nothing any more.
+        if let Some(state) = state.filter(|_| is_held(places)) {
             let (action, percent) = (&state.action, state.percent);
             return Err(UpdateError::Refused(format!(
                 "{action} is under way ({percent} %): wait for its end"
@@ -129,6 +132,11 @@ impl Request {
     }
 }
 
+fn is_held(places: &Places) -> bool {
+    let lock = std::fs::File::open(places.lock());
+    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,10 +192,12 @@ mod tests {
         let mut state = State::new("0", "install");
         (state.phase, state.percent) = (Phase::Installing, 40);
         state.write(&places).expect("written");
+        // As the one who carries it out does, while it lives.
+        let lock = std::fs::File::create(places.lock()).expect("ours");
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("free");
         let why = Request::new(Wish::Rollback).leave(&places).expect_err("busy").to_string();
         assert!(why.contains("under way (40 %)"), "{why}");
-        state.phase = Phase::Waiting;
-        state.write(&places).expect("written");
-        Request::new(Wish::Rollback).leave(&places).expect("left");
+        drop(lock);
+        Request::new(Wish::Rollback).leave(&places).expect("who carried it out is dead");
     }
 }

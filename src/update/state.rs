@@ -28,10 +28,10 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether there is more to come from the one who carries it out.
+    /// Whether nothing more is to come from the one who carries it out.
     #[must_use]
-    pub fn is_working(self) -> bool {
-        matches!(self, Self::Checking | Self::Installing)
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Installed | Self::Failed)
     }
 }
 
