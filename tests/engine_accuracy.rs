@@ -204,10 +204,10 @@ fn an_8_bit_plan_that_nothing_can_be_said_of_is_refused() {
 
 #[test]
 fn a_plan_that_sees_something_else_than_when_it_was_measured_is_refused() {
-    let (gpu, models) = (new_gpu("batch: 2"), own_models());
+    let (gpu, models) = (new_gpu("batch: 1"), own_models());
     let models = models.path();
     few_frames(models, "lookout-n");
-    let file = plan(&build(&gpu, models, "lookout-n", &["--json-progress", "--batch", "2"]));
+    let file = plan(&build(&gpu, models, "lookout-n", &["--json-progress", "--batch", "1"]));
     let whole = fs::read(&file).expect("it is there");
     let run = load(&gpu, "", models, "lookout-n");
     assert_eq!(run.json_lines().len(), 1);
@@ -219,9 +219,9 @@ fn a_plan_that_sees_something_else_than_when_it_was_measured_is_refused() {
 
 #[test]
 fn a_plan_from_elsewhere_is_measured_where_it_is_loaded() {
-    let (gpu, models) = (new_gpu("{}"), own_models());
+    let (gpu, models) = (new_gpu("batch: 1"), own_models());
     few_frames(models.path(), "lookout-n");
-    let file = plan(&build(&gpu, models.path(), "lookout-n", &["--json-progress"]));
+    let file = plan(&build(&gpu, models.path(), "lookout-n", &["--json-progress", "--batch", "1"]));
     // As `--for` leaves it: for all of a kind, and without figures.
     let (mut passport_of, plan) = store::read(&file).expect("a plan");
     fs::remove_file(file).expect("ours");
