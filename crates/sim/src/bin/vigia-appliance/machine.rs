@@ -25,6 +25,7 @@ use vigia_sim::vm::world::{Turning, World};
 
 const BOARD: &str = "hardware/virtual.yaml";
 pub const SITE: &str = "appliance/virtual/site.yaml";
+const STICK: &str = "stick.img";
 const UNITS: &str = "appliance/virtual/units";
 /// What outlives the power: the disk, and UEFI's variables.
 const KEPT: [&str; 2] = ["disk.img", "vars.fd"];
@@ -75,7 +76,7 @@ pub struct Sources {
     pub built: PathBuf,
     /// This machine's disk and logs.
     pub work: PathBuf,
-    /// A stick in its USB port.
+    /// What lies on the stick in its USB port.
     pub stick: Option<PathBuf>,
 }
 
@@ -130,6 +131,9 @@ impl Appliance {
         let agent = sources.built.join("vigia-lines");
         let parts = Product { folder: Some(&stage), agent: &agent, layout: &layout };
         pack(&parts, &work.join("board.squashfs"))?;
+        if let Some(folder) = &sources.stick {
+            stick(folder, &work.join(STICK))?;
+        }
         let lines = Arc::new(Lines::listen(&work.join("lines.sock"), layout)?);
         let plant = Plant::new(PlantConfig::of(&plan()?), 1);
         let world = World::new(plant, wiring, Arc::clone(&lines), 1);
@@ -277,15 +281,15 @@ impl Appliance {
             add("-drive", format!("if=none,id={id},format=raw,file={path}{more}"));
             add("-device", format!("virtio-blk-pci,drive={id},serial={serial}"));
         };
-        disk("system", work(KEPT[0]), "", "system");
+        disk("system", work(KEPT[0]), "", "system,bootindex=1");
         disk("board", work("board.squashfs"), ",readonly=on", "vigia-lines");
         let updates = built("bundles/updates.squashfs");
         if Path::new(&updates).exists() {
             disk("updates", updates, ",readonly=on", "vigia-updates");
         }
         add("-device", "qemu-xhci".to_owned());
-        if let Some(stick) = stick {
-            add("-drive", format!("if=none,id=stick,format=raw,file={}", stick.display()));
+        if stick.is_some() {
+            add("-drive", format!("if=none,id=stick,format=raw,file={}", work(STICK)));
             add("-device", "usb-storage,drive=stick,removable=on".to_owned());
         }
         add("-netdev", format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:8883", self.port));
@@ -309,6 +313,22 @@ fn copy(from: &Path, to: &Path) -> Result<(), RigError> {
         return Err(RigError::Not(format!("{} is missing: run appliance/build", from.display())));
     }
     Ok(run("cp", Command::new("cp").args(["--reflink=auto", "--sparse=always"]).arg(from).arg(to))?)
+}
+
+/// As a technician makes one: FAT, labelled `VIGIA`.
+fn stick(folder: &Path, image: &Path) -> Result<(), RigError> {
+    const KIB: &str = "131072";
+    // An earlier one.
+    let _ = fs::remove_file(image);
+    let mut format = Command::new("mkfs.vfat");
+    run("mkfs.vfat", format.args(["-C", "-n", "VIGIA"]).arg(image).arg(KIB))?;
+    for entry in fs::read_dir(folder).map_err(file("can't read", folder))?.flatten() {
+        run(
+            "mcopy",
+            Command::new("mcopy").arg("-i").arg(image).args(["-s", "-Q"]).arg(entry.path()).arg("::"),
+        )?;
+    }
+    Ok(())
 }
 
 pub fn free_port() -> std::io::Result<u16> {

@@ -38,8 +38,8 @@ struct Args {
 enum Verb {
     /// A box to play with; Ctrl-C switches it off
     Run {
-        /// A USB stick: an image whose file system is labelled VIGIA
-        #[arg(long, value_name = "IMAGE")]
+        /// Files of a site, on a USB stick that is plugged in; without it the box is set up with cameras and a pump
+        #[arg(long, value_name = "DIR")]
         stick: Option<PathBuf>,
         /// As it was left the last time
         #[arg(long)]
