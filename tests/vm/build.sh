@@ -17,7 +17,7 @@ GUEST_PACKAGES="
 MODULES="virtio_pci virtio_blk virtio_console i6300esb squashfs overlay crc32c_generic ext4 configfs gpio-sim"
 DATA_MIB=64
 LOG=$PWD/$CACHE/build.log
-NAME=vm
+WHO=vm
 # shellcheck source=tests/vm/lib.sh
 . tests/vm/lib.sh
 

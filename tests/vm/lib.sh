@@ -1,9 +1,9 @@
-# For tests/vm/build.sh and appliance/build, which set NAME, LOG and CODENAME: packages of this machine's own Debian, its
+# For tests/vm/build.sh and appliance/build, which set WHO, LOG and CODENAME: packages of this machine's own Debian, its
 # kernel, and gpio-sim for that. Sourced by sh.
 #
 # gpio-sim is the kernel's, under its licence: it is built from Debian's sources here and goes nowhere else.
 
-say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
+say() { printf '%s: %s\n' "$WHO" "$*" >&2; }
 die() { say "$*"; exit 1; }
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 # The name of what follows from these texts.

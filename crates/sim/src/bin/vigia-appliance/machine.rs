@@ -16,7 +16,6 @@ use vigia_sim::vm::board;
 use vigia_sim::vm::clock::{now, rest};
 use vigia_sim::vm::lines::Lines;
 use vigia_sim::vm::machine::{file, run};
-use vigia_sim::vm::product::{Product, pack};
 use vigia_sim::vm::qemu::Qemu;
 use vigia_sim::vm::rig::RigError;
 use vigia_sim::vm::wire::End;
@@ -127,10 +126,13 @@ impl Appliance {
         // What an earlier run left.
         let _ = fs::remove_dir_all(&stage);
         fs::create_dir_all(&stage).map_err(file("can't make", &stage))?;
-        run("cp", Command::new("cp").args(["-r", UNITS]).arg(stage.join("units")))?;
+        let lines = stage.join("lines");
+        fs::write(&lines, layout.to_string()).map_err(file("can't write", &lines))?;
         let agent = sources.built.join("vigia-lines");
-        let parts = Product { folder: Some(&stage), agent: &agent, layout: &layout };
-        pack(&parts, &work.join("board.squashfs"))?;
+        run("cp", Command::new("cp").arg("-r").arg(UNITS).arg(agent).arg(&stage))?;
+        let mut pack = Command::new("mksquashfs");
+        pack.arg(&stage).arg(work.join("board.squashfs"));
+        run("mksquashfs", pack.args(["-noappend", "-comp", "lz4", "-all-root", "-quiet", "-no-progress"]))?;
         if let Some(folder) = &sources.stick {
             stick(folder, &work.join(STICK))?;
         }
