@@ -77,6 +77,9 @@ pub struct Sources {
     pub work: PathBuf,
     /// What lies on the stick in its USB port.
     pub stick: Option<PathBuf>,
+    /// The guest's clock goes by what it got to compute: a machine that has no time for it misses no watchdog. Not with a plant,
+    /// which lives in the host's time.
+    pub is_patient: bool,
 }
 
 /// One box. Off at first; dropped, it is gone.
@@ -268,7 +271,7 @@ impl Appliance {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let Sources { arch, built, work, stick } = &self.sources;
+        let Sources { arch, built, work, stick, is_patient } = &self.sources;
         let (built, work) = (
             |name: &str| built.join(name).display().to_string(),
             |name: &str| work.join(name).display().to_string(),
@@ -290,6 +293,10 @@ impl Appliance {
             disk("updates", updates, ",readonly=on", "vigia-updates");
         }
         add("-device", "qemu-xhci".to_owned());
+        if *is_patient {
+            // 8 ns for each instruction.
+            add("-icount", "shift=3".to_owned());
+        }
         if stick.is_some() {
             add("-drive", format!("if=none,id=stick,format=raw,file={}", work(STICK)));
             add("-device", "usb-storage,drive=stick,removable=on".to_owned());

@@ -32,6 +32,9 @@ struct Args {
     /// Disk and logs of this machine
     #[arg(long, global = true, value_name = "DIR")]
     work: Option<PathBuf>,
+    /// The box's clock goes by what it gets to compute, for a machine that is busy with other things; pump runs need the real one
+    #[arg(long, global = true)]
+    patient: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,11 +83,18 @@ fn run(args: Args) -> Result<bool, String> {
     let folder = |name: &str| args.work.clone().unwrap_or_else(|| built.join(name));
     match args.verb {
         Verb::Run { stick, again } => {
-            let sources = Sources { arch: args.arch, work: folder("run"), built, stick };
+            let sources =
+                Sources { arch: args.arch, work: folder("run"), built, stick, is_patient: args.patient };
             play::play(sources, again).map(|()| true).map_err(|e| e.to_string())
         }
         Verb::Test { cuts, pump_cuts, only, set_up, seed } => {
-            let sources = Sources { arch: args.arch, work: folder("test"), built, stick: None };
+            let sources = Sources {
+                arch: args.arch,
+                work: folder("test"),
+                built,
+                stick: None,
+                is_patient: args.patient,
+            };
             let bench = Bench::new(sources, seed).map_err(|e| e.to_string())?;
             test(bench, Counts { cuts, pump_cuts }, &only, set_up)
         }
