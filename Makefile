@@ -1,5 +1,6 @@
 # Verbs over cargo. `make run` and `make test` do all their own set-up.
-.PHONY: run drill sim test test-gpio cross gpu-check check bench fuzz mutants model setup clean image flash yocto-parse yocto-check
+.PHONY: run drill sim test test-gpio cross gpu-check check bench fuzz mutants model setup clean image flash yocto-parse yocto-check \
+  appliance appliance-run appliance-program test-appliance
 
 export VIGIA_OPENVINO_DIR ?= $(CURDIR)/.cache/openvino/openvino/libs
 
@@ -70,6 +71,24 @@ flash:
 # bitbake's parse and task graph of all boards, with the layers in the folder LAYERS; BOARD="orin-nano thor" takes those.
 yocto-parse:
 	@yocto/venv python3 yocto/parse $(LAYERS) $(BOARD)
+
+# The virtual appliance (docs/firmware.md): a bootable disk with the same system, in .cache/appliance. ARCH=arm64 for that.
+appliance: setup
+	@appliance/build $(ARCH)
+
+# A box to play with, in qemu: broker and cameras on this machine's loopback; STICK=folder plugs in a site. Ctrl-C ends it.
+appliance-run: appliance appliance-program
+	@target/debug/vigia-appliance run $(if $(ARCH),--arch $(ARCH)) $(if $(STICK),--stick $(STICK)) $(if $(AGAIN),--again)
+
+# Every scenario of it, under emulation: an hour with CUTS=3 PUMP_CUTS=2, a day with CUTS=200 PUMP_CUTS=100. ONLY="good panics" runs
+# those whose names hold one of these words.
+test-appliance: appliance appliance-program
+	@appliance/virtual/bundles $(ARCH)
+	@target/debug/vigia-appliance test $(if $(ARCH),--arch $(ARCH)) --cuts $(or $(CUTS),3) --pump-cuts $(or $(PUMP_CUTS),2) \
+	  $(if $(ONLY),--only $(ONLY))
+
+appliance-program:
+	@cargo build --quiet -p vigia-sim --bin vigia-appliance
 
 # Figures, as JSON at the end. Ratios within one run: the machine may be noisy. BENCH, STEPS and SHARE choose,
 # as benches/world.rs says: BENCH=fire SHARE=0.1.

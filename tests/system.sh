@@ -331,6 +331,58 @@ judge "while water flows it waits" "$BACK" yes 99999 0 3000
 [ "$(cut -d. -f1 "$box/uptime")" -ge 3000 ] || bad "the verdict restarted the box while water flowed"
 judge "but not for ever" "$BACK" yes 99999 0 99999999
 judge "and a floor is never lowered" "$GOOD" yes 0 0 0
+# What A says of an update in it that B came back from: STATUS of RAUC, state of the slot.
+fell() {
+  rm -rf "$box/data/update" "$box/data/rauc" "$box/dead"; mkdir -p "$box/data/update" "$box/data/rauc"; : > "$box/rauc"
+  echo 1.3.0 > "$box/data/update/trial.A"
+  printf '[slot.rootfs.1]\nstatus=ok\n\n[slot.rootfs.0]\nbundle.version=1.3.0\nstatus=%s\n' "$1" > "$box/data/rauc/central.raucs"
+  "$slots" set-state A "$2"
+  for start in 1 2; do "$box/lib/verdict" > "$work/out" 2>&1 || bad "verdict fails at start $start: $(cat "$work/out")"; done
+  cut -d' ' -f2- "$box/data/update/history" 2> /dev/null
+}
+[ "$(fell ok bad)" = "A 1.3.0 failed: it never came to a verdict, and the boot loader went back to slot B" ] || bad "an update that panics: $(fell ok bad)"
+[ "$(fell pending bad)" = "A 1.3.0 interrupted: it was not written whole" ] || bad "an update that was cut: $(fell pending bad)"
+[ -z "$(fell ok good)" ] || bad "an update that has not started yet is told of: $(fell ok good)"
+
+# --- the virtual appliance's boot loader, whose variables are files, and its nvbootctrl
+sed -e '/^# $1: label of a partition/,$d' -e "s|^VARS=.*|VARS=$box/efi|" appliance/virtual/init > "$box/launcher"
+cp appliance/virtual/nvbootctrl "$box/bin/nvbootctrl"
+double chattr << 'EOF'
+#!/bin/sh
+EOF
+VIGIA_CMDLINE=$box/cmdline
+export VIGIA_CMDLINE
+# start [WRITES]: the slot that is started; the power goes before the write after so many, and it is started again.
+start() {
+  ( PATH=$PATH; . "$box/launcher"; PATH=$box/bin:$OLD; say() { :; }; power=${1:-99}
+    eval "put_() $(sed -n '/^put() {/,/^}/p' "$box/launcher" | sed 's/^put() //')"
+    put() { [ "$power" -gt 0 ] || exit 7; power=$((power - 1)); put_ "$@"; }
+    forget() { [ "$power" -gt 0 ] || exit 7; power=$((power - 1)); rm -f "$(var "$1")"; }
+    choose; name "$slot" ) > "$box/started" || return $?
+  slot=$(cat "$box/started"); echo "quiet rauc.slot=$slot" > "$box/cmdline"; echo "$slot"
+}
+OLD=$PATH
+starts() { want=$1; what=$2; shift 2; got=$(start "$@") || true; [ "$got" = "$want" ] || bad "launcher, $what: slot $got, not $want"; }
+rm -f "$box"/efi/*
+for n in 1 2 3; do starts A "start $n of a new box"; done
+starts B "A had three starts"
+want=bad; answers get-state A
+expect "B is good" "$slots" set-state B good
+for n in 1 2 3; do starts B "start $n of B"; done
+starts B "neither is good: both are tried anew"
+expect "A is chosen" "$slots" set-primary A
+want=A; answers get-primary
+want=B; answers get-current
+starts A "it was chosen"
+# The power goes before each write of the start that changes slots.
+for writes in 0 1 2 3 4; do
+  rm -f "$box"/efi/*; start > /dev/null
+  "$slots" set-state A good; "$slots" set-state B bad; "$slots" set-primary B
+  start "$writes" > /dev/null || true
+  starts B "chosen, and cut after $writes writes"
+  start > /dev/null; start > /dev/null
+  starts A "after B had its starts (cut after $writes writes)"
+done
 
 [ "$failed" = 0 ] && echo "system: files, units, certificates, broker, slots, floor and verdict are as they should be"
 exit "$failed"

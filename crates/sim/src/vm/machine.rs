@@ -1,17 +1,13 @@
 //! The machine itself: qemu in plain emulation, with a disk that outlives its power.
-//!
-//! KVM is never used: that `/dev/kvm` exists proves nothing (firmware.md 4.1). A cut of the power is a kill
-//! of qemu: what the guest had written and flushed is on its disk, what it had only in memory is gone.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::clock::{now, rest};
+use super::qemu::Qemu;
 
 const QEMU: &str = "qemu-system-x86_64";
 /// What `tests/vm/build.sh` makes.
@@ -53,9 +49,7 @@ impl Setup {
 #[derive(Debug)]
 pub struct Machine {
     setup: Setup,
-    running: Option<Child>,
-    /// Two machines with one disk would ruin it.
-    _only: File,
+    qemu: Qemu,
 }
 
 /// Why there is no machine.
@@ -93,11 +87,7 @@ impl Machine {
                 return Err(MachineError::NoFloor(path));
             }
         }
-        fs::create_dir_all(&setup.work).map_err(file("can't make", &setup.work))?;
-        let lock = setup.work.join("lock");
-        let only = File::create(&lock).map_err(file("can't make", &lock))?;
-        only.try_lock().map_err(|_| MachineError::Taken(setup.work.clone()))?;
-        let machine = Self { setup, running: None, _only: only };
+        let machine = Self { qemu: Qemu::new(QEMU, &setup.work)?, setup };
         machine.renew_disk()?;
         Ok(machine)
     }
@@ -107,7 +97,7 @@ impl Machine {
     /// # Errors
     /// It cannot be copied; a machine that runs keeps its disk.
     pub fn renew_disk(&self) -> Result<(), MachineError> {
-        if self.running.is_some() {
+        if self.qemu.is_on() {
             return Err(MachineError::Runs);
         }
         let (from, to) = (self.setup.floor.join(DATA), self.disk());
@@ -122,89 +112,46 @@ impl Machine {
         self.setup.work.join(DATA)
     }
 
-    /// Switches it on. The thread that does so must outlive the machine: with it, qemu ends.
+    /// Switches it on; as [`Qemu::start`].
     ///
     /// # Errors
     /// It is on already, or qemu does not start.
     pub fn start(&mut self) -> Result<(), MachineError> {
-        if self.running.is_some() {
-            return Err(MachineError::Runs);
-        }
-        let says = self.says();
-        let out = File::create(&says).map_err(file("can't make", &says))?;
-        // Whoever is killed cannot end his children; the kernel does it for him.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", QEMU]).args(self.arguments());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out);
-        let child = command.spawn().map_err(|source| MachineError::Program { program: QEMU, source })?;
-        self.running = Some(child);
-        Ok(())
+        let arguments = self.arguments();
+        self.qemu.start(&arguments)
     }
 
     /// Pulls the plug.
     pub fn cut(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.qemu.cut();
     }
 
-    /// Waits until the guest has switched itself off.
+    /// As [`Qemu::wait_off`].
     ///
     /// # Errors
     /// It was off, it fails, or it is still on after `limit`.
     pub fn wait_off(&mut self, limit: Duration) -> Result<(), MachineError> {
-        const TURN: Duration = Duration::from_millis(20);
-        let since = now();
-        while now().since(since) < limit {
-            match self.ended()? {
-                Some(status) if status.success() => {
-                    self.running = None;
-                    return Ok(());
-                }
-                Some(status) => return Err(self.failed(status)),
-                None => rest(TURN),
-            }
-        }
-        Err(MachineError::StillOn(limit))
+        self.qemu.wait_off(limit)
     }
 
-    /// Says so if qemu has ended by itself.
+    /// As [`Qemu::check`].
     ///
     /// # Errors
-    /// It has.
+    /// qemu has ended by itself.
     pub fn check(&mut self) -> Result<(), MachineError> {
-        self.ended()?.map_or(Ok(()), |status| Err(self.failed(status)))
+        self.qemu.check()
     }
 
-    /// The emulator's process, for whoever stops it for a while.
+    /// As [`Qemu::pid`].
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.running.as_ref().map(Child::id)
+        self.qemu.pid()
     }
 
-    /// The end of what the guest's kernel said, over all its boots.
+    /// As [`Qemu::serial`].
     #[must_use]
     pub fn serial(&self) -> String {
-        tail(&self.serial_log())
-    }
-
-    fn ended(&mut self) -> Result<Option<ExitStatus>, MachineError> {
-        let child = self.running.as_mut().ok_or(MachineError::Off)?;
-        child.try_wait().map_err(|source| MachineError::Program { program: QEMU, source })
-    }
-
-    fn failed(&self, status: ExitStatus) -> MachineError {
-        MachineError::Ended { status, says: tail(&self.says()) }
-    }
-
-    fn says(&self) -> PathBuf {
-        self.setup.work.join("qemu.log")
-    }
-
-    fn serial_log(&self) -> PathBuf {
-        self.setup.work.join("serial.log")
+        self.qemu.serial()
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -212,7 +159,7 @@ impl Machine {
         let floor = |name: &str| floor.join(name).display().to_string();
         let disk = |path: String, more: &str| format!("file={path},format=raw,if=virtio{more}");
         let (cpus, memory) = (cpus.to_string(), memory_mib.to_string());
-        let serial = format!("file,id=serial,path={},append=on", self.serial_log().display());
+        let serial = format!("file,id=serial,path={},append=on", self.qemu.serial_log().display());
         let port = format!("socket,id=port,path={}", socket.display());
         let server = format!("virtserialport,chardev=port,name={PORT}");
         let (kernel, initrd) = (floor(KERNEL), floor(INITRD));
@@ -246,14 +193,11 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.cut();
-    }
-}
-
 /// Runs a small program to its end.
-pub(super) fn run(program: &'static str, command: &mut Command) -> Result<(), MachineError> {
+///
+/// # Errors
+/// It cannot be started, or it fails.
+pub fn run(program: &'static str, command: &mut Command) -> Result<(), MachineError> {
     let out = command.stdin(Stdio::null()).output();
     let out = out.map_err(|source| MachineError::Program { program, source })?;
     if out.status.success() {
@@ -263,21 +207,8 @@ pub(super) fn run(program: &'static str, command: &mut Command) -> Result<(), Ma
     Err(MachineError::Failed { program, says })
 }
 
-pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MachineError {
+/// How an error of a file becomes one of a machine.
+pub fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MachineError {
     let path = path.to_owned();
     move |source| MachineError::File { what, path, source }
-}
-
-/// The last of a log; nothing of one that is not there.
-fn tail(path: &Path) -> String {
-    const LEN: u64 = 4096;
-    let read = || -> io::Result<Vec<u8>> {
-        let mut log = File::open(path)?;
-        let from = log.metadata()?.len().saturating_sub(LEN);
-        log.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        log.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    String::from_utf8_lossy(&read().unwrap_or_default()).trim().to_owned()
 }

@@ -12,7 +12,7 @@
 //! With the feature `world`:
 //!
 //! - `board` reads the board's file; `product` packs what goes into the guest.
-//! - `machine` starts qemu, pulls its plug, and starts it again with the same disk.
+//! - `machine` starts qemu, pulls its plug, and starts it again with the same disk; `qemu` is that process.
 //! - `lines` is the other end of the agent: pulls, commands, every edge with its time.
 //! - `k0` and `wiring` are what stands between the lines and the plant, outside of any software.
 //! - `world` is the loop that closes it: the plant gets what the wires bring, and its contacts pull lines.
@@ -37,6 +37,8 @@ pub mod lines;
 pub mod machine;
 #[cfg(feature = "world")]
 pub mod product;
+#[cfg(feature = "world")]
+pub mod qemu;
 #[cfg(feature = "world")]
 pub mod rig;
 #[cfg(feature = "world")]
