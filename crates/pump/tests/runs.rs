@@ -283,7 +283,7 @@ fn the_service_manager_is_told() {
     assert_eq!(next_but_rest(), "WATCHDOG=1");
     assert_eq!(rests[0], "not at rest: Boot", "it is told before it is ready");
     // Each run is told from its first valve on, and that it is over once the last relay has fallen.
-    let mut heard = |phrase: &str| while !next().starts_with(phrase) {};
+    let heard = |phrase: &str| while !next().starts_with(phrase) {};
     heard("STATUS=at rest: Idle");
     let (mut client, _) = pump.greet();
     client.state(StateName::Idle);
