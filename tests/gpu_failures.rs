@@ -43,7 +43,7 @@ impl Rig {
         let (site, gpu, models) = (Site::start()?, Gpu::new(RECIPE, Decoders::None), shared::folder());
         take_in(models.path(), "small", [96, 64], 0.9);
         take_in(models.path(), "other", [96, 64], 0.8);
-        take_in(models.path(), "large", [1024, 1024], 0.7);
+        take_in(models.path(), "large", [512, 512], 0.7);
         gpu.build(models.path(), &["small", "other", "large"]);
         Some(Self { site, gpu, models })
     }
@@ -208,7 +208,7 @@ fn a_lost_gpu_ends_the_process_for_a_new_one() {
 fn a_model_without_room_is_refused_with_the_sizes() {
     let Some(rig) = Rig::new() else { return };
     // Beside the 64 MiB that stay free there is room for the small models, not for the large one.
-    let bytes = (64_usize << 20) + (8 << 20);
+    let bytes = (64_usize << 20) + (6 << 20);
     // The third context is that of the second model; large or not, TensorRT may need more than it said.
     let faults =
         [("VIGIA_CUDA_MEMORY", bytes.to_string()), ("VIGIA_NVINFER_FAULTS", "null-context=2+1".to_owned())];
