@@ -42,10 +42,9 @@ test-gpio: setup
 	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --vigia-kills $(or $(KILLS),200) --cuts $(or $(CUTS),100) \
 	  --fires $(or $(FIRES),20) $(if $(ROWS),--only "$(ROWS)")
 
-# For ARM64, as on a Jetson: the unsafe crate and its TensorRT layer, then both programs, built and run under qemu.
+# For ARM64, as on a Jetson: the unsafe crate and its TensorRT layer, built and run under qemu.
 cross: setup
-	@tests/cross/accel.sh
-	@tests/cross/product.sh
+	@tests/trt/cross.sh
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup yocto-check

@@ -103,7 +103,9 @@ fn in_gpu_mode_it_builds_runs_and_counts_copies() {
         &"--models-dir",
         &models,
     ];
-    let vigia = |settings: &str| Run::limited(&format!("{} {settings}", gpu.settings()), &args);
+    let vigia = |settings: &str| {
+        Run::limited(&format!("{} export VIGIA_OPENVINO_DIR=/nowhere; {settings}", gpu.settings()), &args)
+    };
     let run = vigia("export VIGIA_NVINFER_FAULTS=dla=2;");
     let good = report(&run);
     assert_eq!(run.code, 0, "{run:#?}");

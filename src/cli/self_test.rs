@@ -9,12 +9,16 @@ use super::{Failure, print};
 use crate::config::{self, Flag};
 use crate::selftest::{self, Check, Latency, Outcome};
 
+/// Where an image has them (appliance/README.md).
+const BOARD: &str = "/etc/vigia/board.yaml";
+const SITE: &str = "/etc/vigia/site.yaml";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The site's configuration file: its engine and model must work
+    /// The site's configuration file: its engine and model must work [default: that of an image, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The board's file, from hardware/
+    /// The board's file, from hardware/ [default: as above]
     #[arg(long, value_name = "FILE")]
     board: Option<PathBuf>,
     /// Model id
@@ -30,6 +34,17 @@ pub struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Board and site. A box that tries an update on itself says neither.
+    fn files(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        let usual = |path: &str| Some(PathBuf::from(path)).filter(|p| p.is_file());
+        match (&self.board, &self.config) {
+            (None, None) => (usual(BOARD), usual(SITE)),
+            (board, config) => (board.clone(), config.clone()),
+        }
+    }
+}
+
 pub fn run(args: &Args) -> Result<(), Failure> {
     let flags = [
         ("detector.model", &args.model, "--model"),
@@ -37,8 +52,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         ("detector.engine", &args.engine, "--engine"),
     ];
     let flags = flags.into_iter().filter_map(|(path, v, name)| Some(Flag::new(path, v.clone()?, name)));
-    let env = config::process_environment();
-    let config = config::load(args.board.as_deref(), args.config.as_deref(), env, flags.collect());
+    let (board, site) = args.files();
+    let config =
+        config::load(board.as_deref(), site.as_deref(), config::process_environment(), flags.collect());
     let report = selftest::run(&config.map_err(Failure::usage)?, |check| {
         // Who sees where a crash was has no terminal of ours to write to, maybe.
         let _ = writeln!(std::io::stderr(), "{}", line(check));
