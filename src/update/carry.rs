@@ -71,11 +71,14 @@ fn install(
     let release = Release::read(places)?;
     rest::demand(places)?;
     let slots = Slots::read(places)?;
-    let on_trial = slots.booted().filter(|slot| places.at(&format!("data/update/trial.{}", slot.name)).exists());
+    let on_trial =
+        slots.booted().filter(|slot| places.at(&format!("data/update/trial.{}", slot.name)).exists());
     if let Some(slot) = on_trial {
         // The other slot is what the box comes back to.
         let (name, own) = (&slot.name, &release.version);
-        return Err(UpdateError::Refused(format!("{own} in slot {name} is on trial itself: wait for its verdict")));
+        return Err(UpdateError::Refused(format!(
+            "{own} in slot {name} is on trial itself: wait for its verdict"
+        )));
     }
     // What lies elsewhere RAUC reads once, and its handler (`update-gate`) asks for the floor before it writes.
     if !bundle.is_remote() {

@@ -53,13 +53,11 @@ impl Request {
     /// # Errors
     /// Another one is being carried out or waits, or this machine has no folder for it.
     pub fn leave(&self, places: &Places) -> Result<(), UpdateError> {
-        let state = State::read(places).filter(|state| state.phase.is_working());
+        let state = State::read(places).filter(|state| !state.phase.is_over());
         // Who died over it holds nothing any more.
         if let Some(state) = state.filter(|_| is_held(places)) {
-            let (action, percent) = (&state.action, state.percent);
-            return Err(UpdateError::Refused(format!(
-                "{action} is under way ({percent} %): wait for its end"
-            )));
+            let State { action, percent, text, .. } = state;
+            return Err(UpdateError::Refused(format!("{action} is under way ({percent} %): {text}")));
         }
         let path = places.request();
         if path.exists() {
