@@ -147,7 +147,7 @@ impl Bench {
     pub fn restart(&mut self) -> Result<Settled, RigError> {
         let (boots, _) = self.appliance.lines.boots();
         self.appliance.lines.throw("systemctl reboot")?;
-        self.appliance.lines.wait_up(boots, SETTLE_MAX)?;
+        self.appliance.wait_up(boots, SETTLE_MAX)?;
         let settled = self.appliance.settle(SETTLE_MAX)?;
         Ok(Settled { starts: self.appliance.lines.boots().0 - boots, ..settled })
     }

@@ -29,7 +29,7 @@ const UNITS: &str = "appliance/virtual/units";
 /// What outlives the power: the disk, and UEFI's variables.
 const KEPT: [&str; 2] = ["disk.img", "vars.fd"];
 /// Under emulation on a machine that others use.
-pub const BOOT_MAX: Duration = Duration::from_secs(900);
+const BOOT_MAX: Duration = Duration::from_secs(900);
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -80,6 +80,13 @@ pub struct Sources {
     /// The guest's clock goes by what it got to compute: a machine that has no time for it misses no watchdog. Not with a plant,
     /// which lives in the host's time.
     pub is_patient: bool,
+}
+
+impl Sources {
+    /// A limit, by the host's clock.
+    const fn patience(&self, limit: Duration) -> Duration {
+        limit.saturating_mul(if self.is_patient { 6 } else { 1 })
+    }
 }
 
 /// One box. Off at first; dropped, it is gone.
@@ -191,7 +198,7 @@ impl Appliance {
         let (boots, _) = self.lines.boots();
         let since = now();
         self.qemu.start(&self.arguments())?;
-        self.wait_up(boots)?;
+        self.wait_up(boots, BOOT_MAX)?;
         Ok(now().since(since))
     }
 
@@ -205,7 +212,7 @@ impl Appliance {
     /// It does not go off.
     pub fn power_off(&mut self) -> Result<(), RigError> {
         self.lines.throw("systemctl poweroff")?;
-        Ok(self.qemu.wait_off(BOOT_MAX)?)
+        Ok(self.qemu.wait_off(self.sources.patience(BOOT_MAX))?)
     }
 
     /// What a command says that ends well.
@@ -219,7 +226,7 @@ impl Appliance {
     /// # Errors
     /// As of [`Appliance::run`].
     pub fn run_for(&self, command: &str, limit: Duration) -> Result<String, RigError> {
-        let ran = self.lines.run(command, limit)?;
+        let ran = self.lines.run(command, self.sources.patience(limit))?;
         if ran.end == End::Code(0) {
             return Ok(ran.out.trim().to_owned());
         }
@@ -234,6 +241,7 @@ impl Appliance {
     pub fn settle(&mut self, limit: Duration) -> Result<Settled, RigError> {
         const ASK: &str = "grep -o 'rauc.slot=.' /proc/cmdline | cut -d= -f2; sed -n 's/^VERSION=//p' /usr/lib/vigia/release; \
              journalctl -q -b -u vigia-verdict -o cat --no-pager | tail -n 1";
+        let limit = self.sources.patience(limit);
         let (since, (before, _)) = (now(), self.lines.boots());
         let mut last = String::from("no word");
         while now().since(since) < limit {
@@ -264,8 +272,12 @@ impl Appliance {
         format!("{}\nserial port: {}", asked.unwrap_or_default(), self.qemu.serial())
     }
 
-    fn wait_up(&mut self, boots: u32) -> Result<(), RigError> {
-        let up = self.lines.wait_up(boots, BOOT_MAX);
+    /// Waits for the guest after the first `boots` ones.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn wait_up(&mut self, boots: u32, limit: Duration) -> Result<(), RigError> {
+        let up = self.lines.wait_up(boots, self.sources.patience(limit));
         self.qemu.check()?;
         up.map(drop).map_err(|e| RigError::Not(format!("{e}; the serial port: {}", self.qemu.serial())))
     }

@@ -178,7 +178,7 @@ fn frozen(bench: &mut Bench, _: Counts) -> Seeing {
     let (boots, _) = bench.appliance.lines.boots();
     let since = now();
     bench.appliance.lines.throw("echo c > /proc/sysrq-trigger")?;
-    bench.appliance.lines.wait_up(boots, Duration::from_secs(900))?;
+    bench.appliance.wait_up(boots, Duration::from_secs(900))?;
     let up = now().since(since).as_secs_f64();
     let after = bench.settle()?;
     stayed(&before, &after)?;
