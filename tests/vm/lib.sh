@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # For tests/vm/build.sh and appliance/build, which set WHO, LOG and CODENAME: packages of this machine's own Debian, its
 # kernel, and gpio-sim for that. Sourced by sh.
 #
@@ -66,6 +67,7 @@ kernel_modules() {
   mkdir -p "$1/gpio-sim" "$1/root/lib/modules/$2/extra"
   gpio_sim "$1/gpio-sim" "$2" "$series" "$4"
   depmod -b "$1/deb" "$2"
+  # shellcheck disable=SC2001
   for m in $(echo "$3" | sed 's/gpio-sim//'); do modprobe -S "$2" -d "$1/deb" --show-depends "$m"; done |
     sed -n 's/^insmod .*\/lib\/modules\/\([^ ]*\).*/\1/p' | sort -u | (cd "$1/deb/lib/modules" && cpio -pdm --quiet "$1/root/lib/modules")
   cp "$1/deb/lib/modules/$2"/modules.builtin* "$1/deb/lib/modules/$2/modules.order" "$1/root/lib/modules/$2/"
