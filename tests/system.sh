@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 pids=""
 # shellcheck disable=SC2086
-trap '[ -z "$pids" ] || kill $pids 2> /dev/null; rm -rf "$work"' EXIT
+trap '[ -z "$pids" ] || kill $pids 2> /dev/null || true; rm -rf "$work"' EXIT
 failed=0
 EXPOSURE_MAX=30
 
