@@ -350,7 +350,7 @@ pub(super) static UPDATE: Spec = Spec {
     role: Role::Viewer,
     needs: Some(Capability::Update),
     in_batch: false,
-    example: r#"{"action":"install","bundle":"https://updates.example/vigia-0.2.0.raucb"}"#,
+    example: r#"{"action":"status"}"#,
     parse: |p| command::update(p).map(Command::Update),
 };
 

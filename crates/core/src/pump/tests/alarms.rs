@@ -166,8 +166,9 @@ fn a_restart_disturbs_nothing_only_at_rest() {
     rig.demand();
     assert_eq!(stir(&rig), Some(Stir::State(S::Priming)));
     rig.order(Order::Acknowledge).expect("seen");
-    rig.run(4.0 * 3600.0);
-    assert_eq!(rig.machine.state(), S::Idle);
+    rig.until(S::Refilling, 3_600.0);
+    assert_eq!(stir(&rig), Some(Stir::State(S::Refilling)));
+    rig.until(S::Idle, 86_400.0);
     assert_eq!(stir(&rig), Some(Stir::Alarm(Condition::Fire)), "the alarm is latched");
     rig.order(Order::Reset).expect("a reset");
     assert_eq!(stir(&rig), None);
