@@ -240,7 +240,7 @@ impl Appliance {
     /// None is within `limit`; says what the box said last.
     pub fn settle(&mut self, limit: Duration) -> Result<Settled, RigError> {
         const ASK: &str = "grep -o 'rauc.slot=.' /proc/cmdline | cut -d= -f2; sed -n 's/^VERSION=//p' /usr/lib/vigia/release; \
-             journalctl -q -b -u vigia-verdict -o cat --no-pager | tail -n 1";
+             journalctl -q -b -u vigia-verdict -o cat --no-pager | grep '^verdict:' | tail -n 1";
         let limit = self.sources.patience(limit);
         let (since, (before, _)) = (now(), self.lines.boots());
         let mut last = String::from("no word");
