@@ -270,25 +270,30 @@ fn the_service_manager_is_told() {
         let len = socket.recv(&mut bytes).expect("a message");
         String::from_utf8_lossy(&bytes[..len]).into_owned()
     };
-    let mut rests = Vec::new();
-    let mut next_but_rest = || loop {
+    let mut lines = Vec::new();
+    let mut next_sign = || loop {
         let word = next();
         match word.strip_prefix("STATUS=") {
-            Some(line) => rests.push(line.to_owned()),
+            Some(line) => lines.push(line.to_owned()),
             None => return word,
         }
     };
-    assert_eq!(next_but_rest(), "READY=1");
-    assert_eq!(next_but_rest(), "WATCHDOG=1");
-    assert_eq!(next_but_rest(), "WATCHDOG=1");
-    assert_eq!(rests[0], "not at rest: Boot", "it is told before it is ready");
-    // Each run is told from its first valve on, and that it is over once the last relay has fallen.
-    let heard = |phrase: &str| while !next().starts_with(phrase) {};
-    heard("STATUS=at rest: Idle");
+    assert_eq!(next_sign(), "READY=1");
+    assert_eq!(next_sign(), "WATCHDOG=1");
+    assert_eq!(next_sign(), "WATCHDOG=1");
+    assert_eq!(lines[0], "not at rest: Boot", "it is told before it is ready");
+    // A run is told from its first valve on, and what it leaves latched.
     let (mut client, _) = pump.greet();
     client.state(StateName::Idle);
     assert_eq!(client.demand(9), DemandOutcome::Accepted);
-    heard("STATUS=not at rest: Running");
+    let told = |lines: &[String], want: &str| lines.iter().any(|line| line == want);
+    let until = support::deadline();
+    while !told(&lines, "not at rest: Idle, Fire stands") {
+        assert!(vigia_pump::clock::now() < until, "{lines:?}");
+        let word = next();
+        lines.extend(word.strip_prefix("STATUS=").map(str::to_owned));
+    }
+    assert!(told(&lines, "at rest: Idle") && told(&lines, "not at rest: Priming"), "{lines:?}");
     pump.signal(Signal::TERM);
     while next() != "STOPPING=1" {}
     assert!(pump.end().success());
