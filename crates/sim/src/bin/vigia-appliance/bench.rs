@@ -119,7 +119,11 @@ impl Bench {
         self.appliance.renew(&self.settled)?;
         self.make_sound();
         self.appliance.boot()?;
-        self.appliance.settle(SETTLE_MAX)
+        let settled = self.appliance.settle(SETTLE_MAX)?;
+        sees(settled.slot == "A", || {
+            format!("a box that was switched off in order went to slot {}", settled.slot)
+        })?;
+        Ok(settled)
     }
 
     /// # Errors
