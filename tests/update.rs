@@ -250,7 +250,9 @@ fn an_update_is_asked_for_by_mqtt() {
     assert_eq!(answer["ack_status"], "completed", "{answer:#}");
     assert!(it.is_written() && it.reboots() == 0);
     let told = told();
-    assert!(told.iter().any(|v| v["update"]["phase"] == "installing"));
+    // Which phases are seen on the way depends on how fast the small slot is written.
+    let under_way = ["checking", "installing", "waiting"];
+    assert!(told.iter().any(|v| under_way.iter().any(|phase| v["update"]["phase"] == *phase)), "{told:#?}");
     assert_eq!(told.last().map(|v| &v["slots"]["next"]), Some(&json!("B")), "{told:#?}");
     std::fs::remove_file(it.at("wet")).expect("ours");
     assert_eq!(ended(unit).code, 0);
