@@ -106,7 +106,7 @@ impl Bench {
             fs::write(&to, run(&format!("cat /run/people/{name}"))? + "\n")
                 .map_err(file("can't write", &to))?;
         }
-        run("systemctl restart vigia-pump vigia")?;
+        run("systemctl restart --no-block vigia-pump vigia")?;
         self.ctl_config().map(drop)
     }
 
