@@ -23,11 +23,11 @@ sim: setup
 # Everything that can be tested on this machine. Its virtual machine is built while the compiler works; where
 # it can't be, tests/lines.rs says so.
 test: setup
+	@tests/trt/fetch.sh
+	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	@tests/system.sh
 	@tests/flash.sh
 	@yocto/venv python3 yocto/check || { [ $$? = 3 ] && echo "SKIPPED: the checks of the Yocto layer need PyPI once" >&2; }
-	@tests/trt/fetch.sh
-	@tests/vm/build.sh & cargo test --workspace --no-run; built=$$?; wait; exit $$built
 	cargo test --workspace --no-fail-fast
 
 # Lines of a real kernel, in a virtual machine built from Debian's packages (tests/vm), and both programs on them: the
