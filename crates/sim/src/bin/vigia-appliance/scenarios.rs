@@ -113,7 +113,8 @@ fn refused(bench: &mut Bench, _: Counts) -> Seeing {
         let refused =
             bench.install(name).err().ok_or_else(|| RigError::Not(format!("{name} was installed")))?;
         let RigError::Command { says, .. } = refused else { return Err(refused) };
-        let last = says.lines().rfind(|l| l.contains("LastError") || l.contains("failed")).unwrap_or(&says);
+        let last =
+            says.lines().find_map(|line| line.split_once("LastError: ")).map_or(&*says, |(_, why)| why);
         said.push(format!("{name}: {}", last.trim().chars().take(160).collect::<String>()));
     }
     let after = bench.restart()?;
