@@ -20,7 +20,7 @@ const PORT: &str = "vigia.lines";
 
 /// Nothing of what is left out is tested, and each of it costs time under emulation.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=0 mitigations=off apparmor=0 selinux=0 audit=0 \
-     random.trust_cpu=on cryptomgr.notests raid=noautodetect tsc=reliable preempt=full";
+     random.trust_cpu=on cryptomgr.notests raid=noautodetect tsc=reliable preempt=full no_timer_check";
 
 /// Translated code in MiB. When that is full all of it is thrown away while the guest stands still: for a third of a
 /// second with the 1024 that qemu takes by itself.
