@@ -42,9 +42,11 @@ test-gpio: setup
 	@target/debug/vigia-vm trials --kills $(or $(KILLS),200) --vigia-kills $(or $(KILLS),200) --cuts $(or $(CUTS),100) \
 	  --fires $(or $(FIRES),20) $(if $(ROWS),--only "$(ROWS)")
 
-# For ARM64, as on a Jetson: the unsafe crate and its TensorRT layer, built and run under qemu.
+# For ARM64, as on a Jetson, under qemu: the unsafe crate with its TensorRT layer, then vigia and vigia-pump whole, against
+# Debian's ARM64 libraries (tests/cross).
 cross: setup
 	@tests/trt/cross.sh
+	@tests/cross/product.sh
 
 # What a reviewer runs before reading: format, lints, tests, licences.
 check: setup yocto-check

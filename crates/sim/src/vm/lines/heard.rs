@@ -13,6 +13,9 @@ use crate::vm::wire::{Answer, Edge, GuestTime, LineId, Word};
 const TOLD_LEN_MAX: usize = 2_000_000;
 /// The clock is the best of so many questions: it follows a guest's clock that drifts.
 const CLOCKS_LEN_MAX: usize = 16;
+const MARK_EVERY: Duration = Duration::from_millis(40);
+/// While K0 waits for a heartbeat: [`K0_HOLDS`](crate::plant::K0_HOLDS).
+const MARKS_OF_K0: u32 = 8;
 /// Answers that nobody has fetched.
 const ANSWERS_LEN_MAX: usize = 1024;
 
@@ -61,8 +64,10 @@ pub(super) struct Heard {
     first: u64,
     /// All that happened in the guest before this moment has been told.
     pub mark: Option<GuestTime>,
-    /// The longest time between two marks of one guest: the agent sets one each 40 ms, before anything else runs.
+    /// The longest time between two marks of one guest: the agent sets one each 40 ms, before anything else runs. Or
+    /// what several stops took together, while K0 waits for a heartbeat.
     pub stood_still: Duration,
+    marks: VecDeque<GuestTime>,
     pub last_word: Instant,
     clocks: VecDeque<GuestClock>,
     asked: BTreeMap<u32, Instant>,
@@ -84,6 +89,7 @@ impl Heard {
             first: 0,
             mark: None,
             stood_still: Duration::ZERO,
+            marks: VecDeque::new(),
             last_word: now,
             clocks: VecDeque::new(),
             asked: BTreeMap::new(),
@@ -116,15 +122,25 @@ impl Heard {
                     self.tell(now, What::Turned { line, drives, level, at });
                 }
             }
-            Word::Mark(at) => {
-                let gap = self.mark.map_or(Duration::ZERO, |last| at.since(last));
-                self.stood_still = self.stood_still.max(gap);
-                self.mark = Some(at);
-            }
+            Word::Mark(at) => self.marked(at),
             Word::Lost => self.lost += 1,
             Word::Answer { number, at, answer } => self.answered(number, at, answer, now),
         }
         false
+    }
+
+    fn marked(&mut self, at: GuestTime) {
+        let gap = self.mark.map_or(Duration::ZERO, |last| at.since(last));
+        self.marks.push_back(at);
+        let together = match self.marks.front() {
+            Some(&first) if self.marks.len() > MARKS_OF_K0 as usize => {
+                self.marks.pop_front();
+                at.since(first).saturating_sub(MARK_EVERY * MARKS_OF_K0)
+            }
+            _ => Duration::ZERO,
+        };
+        self.stood_still = self.stood_still.max(gap).max(together);
+        self.mark = Some(at);
     }
 
     fn up(&mut self, at: GuestTime, levels: Vec<Level>, now: Instant) {
@@ -148,6 +164,7 @@ impl Heard {
     fn forget_guest(&mut self) {
         self.is_up = false;
         self.mark = None;
+        self.marks.clear();
         self.clocks.clear();
         self.asked.clear();
         self.answers.clear();
@@ -240,6 +257,23 @@ mod tests {
         assert_eq!(heard.since(Place(0)).filter(|t| t.what == What::Gone).count(), 1);
         assert!(heard.hear("hello 1 50 c 11", Instant(5_000)));
         assert_eq!((heard.boots, heard.levels.as_slice()), (2, &[Level::High, Level::High][..]));
+    }
+
+    #[test]
+    fn several_stops_within_the_patience_of_k0_are_one() {
+        let stood = |gaps_ms: &[u64]| {
+            let (mut heard, mut at) = (heard(), 0);
+            for gap in gaps_ms {
+                at += gap * 1_000_000;
+                heard.hear(&format!("mark {at}"), Instant(0));
+            }
+            heard.stood_still.as_millis()
+        };
+        assert_eq!(stood(&[40; 30]), 40);
+        assert_eq!(stood(&[40, 40, 190, 40, 40]), 190);
+        assert_eq!(stood(&[40, 40, 40, 120, 40, 120, 40, 40, 40, 40]), 160);
+        // So far apart that K0 is fed between them.
+        assert_eq!(stood(&[40, 120, 40, 40, 40, 40, 40, 40, 40, 40, 120, 40]), 120);
     }
 
     #[test]
