@@ -4,13 +4,17 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 
 use thiserror::Error;
 use vigia_core::config::Detector;
 
 use super::progress::Line;
 use crate::detect::manifest::Located;
+
+/// Of what a process says of its failure the end is kept: libraries may have filled pages before.
+const SAID_BYTES_MAX: usize = 64 << 10;
 
 /// Why a build gave no plan.
 #[derive(Debug, Error)]
@@ -29,6 +33,8 @@ pub enum JobError {
 pub struct Job {
     child: Child,
     lines: Option<BufReader<ChildStdout>>,
+    /// Read beside the lines: a process whose pipe is full waits for its reader.
+    said: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Job {
@@ -40,10 +46,21 @@ impl Job {
         let vigia = std::env::current_exe().map_err(JobError::Start)?;
         let mut command = Command::new(vigia);
         command.args(arguments).arg("--inside");
+        Self::run(&mut command)
+    }
+
+    fn run(command: &mut Command) -> Result<Self, JobError> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(JobError::Start)?;
         let lines = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, lines })
+        let errors = child.stderr.take();
+        let read = move || errors.map(end_of).unwrap_or_default();
+        let said = std::thread::Builder::new().name("build-stderr".into()).spawn(read).map_err(|e| {
+            // Nobody would hear what it says.
+            let _ = child.kill().and_then(|()| child.wait());
+            JobError::Start(e)
+        })?;
+        Ok(Self { child, lines, said: Some(said) })
     }
 
     #[must_use]
@@ -70,14 +87,23 @@ impl Job {
     }
 
     fn said(&mut self) -> String {
-        let mut text = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            // What is no text says nothing.
-            let _ = stderr.read_to_string(&mut text);
-        }
+        let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&said);
         let sentence = text.lines().rev().find_map(|line| line.strip_prefix("vigia: "));
         sentence.or(text.lines().last()).unwrap_or("it said nothing").to_owned()
     }
+}
+
+/// Reads to the end, and keeps the last of it.
+fn end_of(mut errors: ChildStderr) -> Vec<u8> {
+    let (mut said, mut bytes) = (Vec::new(), [0; 4096]);
+    while let Ok(len @ 1..) = errors.read(&mut bytes) {
+        said.extend_from_slice(&bytes[..len]);
+        if said.len() > 2 * SAID_BYTES_MAX {
+            said.drain(..said.len() - SAID_BYTES_MAX);
+        }
+    }
+    said
 }
 
 /// Of `vigia engine build`, for the plan of a model as the configuration has it, for the GPU of this box. `afresh` builds it
@@ -122,5 +148,31 @@ pub fn log(model_id: &str, line: &Line) {
             tracing::info!(component = "engine", event = "plan_built", model_id, path, seconds);
         }
         Line::Cancelled => tracing::info!(component = "engine", event = "plan_cancelled", model_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(script: &str) -> (Vec<Line>, Result<(), String>) {
+        let mut heard = Vec::new();
+        let job = Job::run(Command::new("sh").args(["-c", script])).expect("a shell");
+        let ended = job.follow(|_, line| heard.extend(line));
+        (heard, ended.map_err(|e| e.to_string()))
+    }
+
+    /// Found in review: it waited for ever with its pipe full, and so did who read its lines.
+    #[test]
+    fn a_process_that_says_much_of_its_failure_is_heard_to_its_end() {
+        let much = "yes 'a library says something' | head -c 1000000 >&2;";
+        let line = r#"echo '{"event":"cancelled"}';"#;
+        let (heard, ended) =
+            follow(&format!("{much} {line} echo 'vigia: no room' >&2; echo bye >&2; exit 1"));
+        assert_eq!((heard, ended), (vec![Line::Cancelled], Err("no room".to_owned())));
+        let (heard, ended) = follow(&format!("{line} {much} exit 0"));
+        assert_eq!((heard, ended), (vec![Line::Cancelled], Ok(())));
+        let (_, ended) = follow("printf 'odd \\377 bytes' >&2; kill -9 $$");
+        assert_eq!(ended, Err("the build died (signal: 9 (SIGKILL)); odd \u{fffd} bytes".to_owned()));
     }
 }
