@@ -57,7 +57,7 @@ pub struct Feed {
     last_picture: AtomicU64,
     interval_ns: AtomicU64,
     schedule: Mutex<Schedule>,
-    decoding: Mutex<Option<Decoding>>,
+    decoding: Mutex<Option<Arc<Decoding>>>,
 }
 
 #[derive(Debug)]
@@ -120,12 +120,12 @@ impl Feed {
 
     /// What decodes the stream from now on.
     pub fn set_decoding(&self, decoding: Decoding) {
-        *self.decoding.lock() = Some(decoding);
+        *self.decoding.lock() = Some(Arc::new(decoding));
     }
 
     /// What decodes the stream; nothing before the first picture's format is known, and for raw pictures.
     #[must_use]
-    pub fn decoding(&self) -> Option<Decoding> {
+    pub fn decoding(&self) -> Option<Arc<Decoding>> {
         self.decoding.lock().clone()
     }
 

@@ -50,7 +50,7 @@ pub struct Report {
     pub source_id: u32,
     pub state: StreamState,
     /// What decodes the stream, as far as that is known.
-    pub decoding: Option<Decoding>,
+    pub decoding: Option<Arc<Decoding>>,
 }
 
 /// Options that are not the stream's own.
@@ -121,7 +121,7 @@ impl Camera {
 
     /// What decodes its stream; nothing before that is known, and for sources that need no decoder.
     #[must_use]
-    pub fn decoder(&self) -> Option<Decoding> {
+    pub fn decoder(&self) -> Option<Arc<Decoding>> {
         self.feed.decoding()
     }
 
@@ -160,7 +160,7 @@ struct Watch {
     reports: Sender<Report>,
     pulse: Pulse,
     /// What was reported last.
-    said: Option<(StreamState, Option<Decoding>)>,
+    said: Option<(StreamState, Option<Arc<Decoding>>)>,
     /// Why this stream's pictures are not left on the device.
     instead: Option<String>,
     /// The state, for [`Camera::state`].
@@ -371,7 +371,7 @@ impl Watch {
         self.report(state, decoding, same_state);
     }
 
-    fn report(&self, state: StreamState, decoding: Option<Decoding>, is_known: bool) {
+    fn report(&self, state: StreamState, decoding: Option<Arc<Decoding>>, is_known: bool) {
         let source_id = self.stream.source_id;
         let uri = &self.stream.uri;
         if is_known {

@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         over = over.or_else(|| reports.try_iter().map(|r| r.state).find(is_over));
     }
-    if let Some(Decoding { name, memory, reason, .. }) = camera.decoder() {
+    if let Some(Decoding { name, memory, reason, .. }) = camera.decoder().as_deref() {
         let _ = writeln!(std::io::stderr(), "decoder: {name} ({} memory): {reason}", memory.name());
     }
     drop(camera);
