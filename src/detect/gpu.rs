@@ -15,7 +15,8 @@ use super::picture::Grid;
 use super::surface::{Mapped, Pixels};
 
 /// Most frames per batch: what is mapped at once lies on the stack.
-pub const BATCH_MAX: usize = 32;
+pub const BATCH_MAX: u32 = 32;
+pub(super) const ROOM: usize = BATCH_MAX as usize;
 const DARK: Grid = [0; size_of::<Grid>()];
 
 /// Why a batch gave nothing.
@@ -33,11 +34,11 @@ pub(super) fn begin(
     tensor: &TensorSpec,
     placed: &mut Vec<Placed>,
 ) -> Result<(), FrameError> {
-    let mapped = asked.iter().take(BATCH_MAX).map(|a| Mapped::new(&a.frame.surface));
-    let mapped = mapped.collect::<Result<ArrayVec<_, BATCH_MAX>, _>>()?;
-    let pixels = mapped.iter().map(Mapped::pixels).collect::<Result<ArrayVec<_, BATCH_MAX>, _>>()?;
+    let mapped = asked.iter().take(ROOM).map(|a| Mapped::new(&a.frame.surface));
+    let mapped = mapped.collect::<Result<ArrayVec<_, ROOM>, _>>()?;
+    let pixels = mapped.iter().map(Mapped::pixels).collect::<Result<ArrayVec<_, ROOM>, _>>()?;
     let frames = pixels.iter().zip(asked).map(|(p, a)| Image { source: p.source(), floor: a.floor });
-    let frames: ArrayVec<_, BATCH_MAX> = frames.collect();
+    let frames: ArrayVec<_, ROOM> = frames.collect();
     placed.extend(pixels.iter().map(|p: &Pixels<'_>| (p.size(), p.range())).zip(asked).map(|(of, a)| {
         let ((width, height), range) = of;
         let letterbox = Letterbox::new((width, height), (tensor.width, tensor.height), tensor.align);

@@ -1,5 +1,7 @@
 //! What the detector keeps per stream.
 
+use std::time::Duration;
+
 use vigia_accel::preprocess::{PreprocessError, Preprocessor};
 use vigia_core::config::{Stream, Tracker as TrackerChoice};
 use vigia_core::detection::Detection;
@@ -10,6 +12,9 @@ use super::manifest::Manifest;
 
 /// What a tracker wants to see, whatever the stream's threshold is.
 const TRACKER_FLOOR: f32 = 0.1;
+
+/// A stream that was silent for longer is not waited for.
+const ACTIVE_FOR: Duration = Duration::from_secs(1);
 
 /// One stream's share of the detector.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Lane {
     /// By class id; empty keeps all.
     keep: Vec<bool>,
     pub(super) frame_id: u64,
+    /// When its last frame was taken.
+    pub(super) taken_at: Option<Instant>,
 }
 
 impl Lane {
@@ -33,7 +40,13 @@ impl Lane {
             keep: kept(&stream.classes, manifest),
             classes: stream.classes.clone(),
             frame_id: 0,
+            taken_at: None,
         })
+    }
+
+    /// Whether its next frame may come any moment: not while it is paused or away, nor if it gives less than one a second.
+    pub(super) fn is_active(&self, now: Instant) -> bool {
+        is_active(self.taken_at, now)
     }
 
     /// A tracker follows weak detections that the stream does not report.
@@ -73,6 +86,10 @@ impl Lane {
     }
 }
 
+fn is_active(taken_at: Option<Instant>, now: Instant) -> bool {
+    taken_at.is_some_and(|at| now.since(at) <= ACTIVE_FOR)
+}
+
 fn kept(classes: &[String], manifest: &Manifest) -> Vec<bool> {
     match classes {
         [] => Vec::new(),
@@ -84,5 +101,20 @@ fn tracker(choice: TrackerChoice) -> Option<Tracker> {
     match choice {
         TrackerChoice::None => None,
         TrackerChoice::ByteTrack => Some(Tracker::new(TrackerConfig::default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found in review: each batch of a box with one camera away waited for that camera.
+    #[test]
+    fn who_gave_nothing_lately_is_not_waited_for() {
+        let now = Instant::default().after(Duration::from_secs(100));
+        for (ago_ms, active) in [(Some(0), true), (Some(1000), true), (Some(1001), false), (None, false)] {
+            let at = ago_ms.map(|ago| Instant(now.0 - ago * 1_000_000));
+            assert_eq!(is_active(at, now), active, "{ago_ms:?}");
+        }
     }
 }

@@ -113,6 +113,8 @@ pub struct Detector {
     network: Box<Network>,
     /// The model before, until the new one has proven itself.
     spare: Option<Box<Network>>,
+    /// One that has not, until somebody frees it.
+    refused: Option<Box<Network>>,
     generation: u64,
     /// The generation whose place for frames was told.
     announced: u64,
@@ -165,6 +167,7 @@ impl Detector {
             free: (0..network.slots()).rev().collect(),
             network: Box::new(network),
             spare: None,
+            refused: None,
             generation: 1,
             announced: 0,
             lanes,
@@ -286,30 +289,35 @@ impl Detector {
         }
     }
 
-    /// Takes the frames of a batch: until it is full, or each stream has one, or the first one has waited for
-    /// [`GATHER`]. Streams that are gone leave nothing behind.
+    /// Takes the frames of a batch: what is there, and what comes until it is full, or each active stream has one, or
+    /// the first one has waited for [`GATHER`]. Streams that are gone leave nothing behind.
     fn gather(&mut self, frames: &Latest, wait: Duration) -> bool {
         if self.looks.len() > self.lanes.len() {
             self.looks.retain(|id, _| self.lanes.contains_key(id));
         }
         self.taken.clear();
         let most = self.network.batch_max().min(self.lanes.len().max(1));
-        let (mut left, mut since) = (wait, None);
+        let (mut left, mut first) = (wait, None);
         while self.taken.len() < most {
             let Some(frame) = frames.take(left) else { break };
-            let since = *since.get_or_insert_with(clock::now);
-            left = GATHER.saturating_sub(clock::now().since(since));
-            // It was removed while its last frame was on its way.
-            if self.lanes.contains_key(&frame.source_id) {
+            let now = clock::now();
+            // Without one it was removed while its last frame was on its way.
+            if let Some(lane) = self.lanes.get_mut(&frame.source_id) {
+                lane.taken_at = Some(now);
                 self.taken.push(frame);
             }
+            let lanes = &self.lanes;
+            let (since, active) = *first
+                .get_or_insert_with(|| (now, lanes.values().filter(|lane| lane.is_active(now)).count()));
+            let is_whole = self.taken.len() >= active;
+            left = if is_whole { Duration::ZERO } else { GATHER.saturating_sub(now.since(since)) };
         }
-        since.is_some()
+        first.is_some()
     }
 
     /// Starts what was gathered. An error says how many frames it cost.
     fn begin(&mut self, slot: usize) -> Result<Option<Job>, (usize, FrameError)> {
-        let mut asked: ArrayVec<_, { gpu::BATCH_MAX }> = ArrayVec::new();
+        let mut asked: ArrayVec<_, { gpu::ROOM }> = ArrayVec::new();
         asked.extend(self.taken.iter().filter_map(|frame| {
             let floor = self.lanes.get(&frame.source_id)?.floor();
             Some(Asked { frame, floor })

@@ -92,7 +92,7 @@ impl super::Detector {
                 carried.retired = self.spare.replace(old);
                 carried.generation = self.generation;
             }
-            Order::Settle => carried.retired = self.spare.take(),
+            Order::Settle => carried.retired = self.spare.take().or_else(|| self.refused.take()),
             Order::Pass => {}
         }
         Ok(carried)
@@ -123,7 +123,8 @@ impl super::Detector {
             to,
             "the new model fails on every frame"
         );
-        drop(self.swap(spare)?);
+        // Freeing an engine takes its time: whoever settles does it.
+        self.refused = Some(self.swap(spare)?);
         Ok(())
     }
 }

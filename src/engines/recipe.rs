@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Most images in one batch.
-pub const BATCH_MAX: u32 = 32;
+use crate::detect::gpu::BATCH_MAX;
+
 const LEVEL_MAX: u32 = 5;
 const WORKSPACE_MIB_MAX: u32 = 65_536;
 const FILE_BYTES_MAX: u64 = 1 << 16;
