@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::RecvError;
 use serde_json::{Value, json};
 use vigia_core::control::{Ack, Code, Echo, Entry, Refusal, RequestId, Status};
 
@@ -84,9 +85,18 @@ impl App {
         tracing::info!(component = "command_handlers", event = "pong_sent", "pong");
     }
 
-    /// The GPU is held back, or runs free again.
-    pub(super) fn held_back(&mut self, held: Option<Held>) {
+    /// The GPU is held back, or runs free again; an error when nobody looks any more.
+    pub(super) fn held_back(&mut self, told: Result<Option<Held>, RecvError>) {
+        let Ok(held) = told else {
+            let text = "whether the GPU is held back is not known until the next start";
+            tracing::error!(component = "throttle", event = "gauge_ended", "{text}");
+            (self.throttle, self.held, self.stale) = (None, None, true);
+            return;
+        };
+        let causes = |held: &Option<Held>| held.as_ref().map(|held| held.causes.clone());
         match &held {
+            // Only its figures are others.
+            _ if causes(&held) == causes(&self.held) => {}
             Some(held) => {
                 tracing::warn!(component = "throttle", event = "gpu_held_back", "{}", held.sentence());
             }

@@ -234,7 +234,7 @@ impl App {
                 recv(incoming) -> message => message.ok().and_then(|m| self.take(&m)),
                 recv(orders) -> order => { order.iter().for_each(|order| self.hear_order(order)); None }
                 recv(told) -> told => { told.into_iter().for_each(|told| self.told(told)); None }
-                recv(held) -> held => { self.held_back(held.ok().flatten()); None }
+                recv(held) -> held => { self.held_back(held); None }
                 recv(self.versions.told) -> told => { told.into_iter().for_each(|told| self.update_told(told)); None }
                 recv(links) -> link => { self.link(link.ok()); None }
                 recv(self.reports) -> report => { self.reported(report.ok()); None }

@@ -14,16 +14,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::Serialize;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Readings after which other figures of the same causes are told: half a minute.
+const FIGURES_EVERY: u32 = 15;
 
-/// Why a GPU runs slower than it could.
+/// Why a GPU runs slower than it could. The limit of its power is none of them: graphics cards work at theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Heat,
     /// The supply, or what the board may draw, was overcharged.
     OverCurrent,
-    /// The power limit that was set for it.
-    PowerLimit,
 }
 
 impl Cause {
@@ -31,7 +31,6 @@ impl Cause {
         match self {
             Self::Heat => "heat",
             Self::OverCurrent => "too much current",
-            Self::PowerLimit => "its power limit",
         }
     }
 }
@@ -88,7 +87,7 @@ impl Gauge {
 /// The thread that looks. Dropping it ends the thread.
 #[derive(Debug)]
 pub struct Throttle {
-    /// Said when the causes change; nothing when there are none any more.
+    /// Said when the causes change, and now and then while their figures do; nothing when there are none any more.
     pub told: Receiver<Option<Held>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -100,12 +99,19 @@ impl Throttle {
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start() -> std::io::Result<Self> {
+        Self::watch(|| Gauge::find().map(|mut gauge| move || gauge.read()))
+    }
+
+    fn watch<R>(find: impl FnOnce() -> Option<R> + Send + 'static) -> std::io::Result<Self>
+    where
+        R: FnMut() -> Option<Held>,
+    {
         // A change each two seconds at most.
         let (tell, told) = unbounded();
         let (stop, stopped) = bounded(0);
         let look = move || {
-            if let Some(gauge) = Gauge::find() {
-                work(gauge, &tell, &stopped);
+            if let Some(read) = find() {
+                work(read, &tell, &stopped);
             }
             // Whoever listens must not find the channel closed.
             let _ = stopped.recv();
@@ -125,24 +131,72 @@ impl Drop for Throttle {
     }
 }
 
-fn work(mut gauge: Gauge, tell: &Sender<Option<Held>>, stopped: &Receiver<()>) {
-    let mut before = Vec::new();
+fn work(mut read: impl FnMut() -> Option<Held>, tell: &Sender<Option<Held>>, stopped: &Receiver<()>) {
+    let mut news = News::default();
     loop {
-        let held = gauge.read();
-        let causes = held.as_ref().map_or_else(Vec::new, |held| held.causes.clone());
-        if causes != before && tell.send(held).is_err() {
+        let held = read();
+        if news.is_in(&held) && tell.send(held).is_err() {
             return;
         }
-        before = causes;
         if stopped.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
             return;
         }
     }
 }
 
+/// What was told last, and how many readings ago.
+#[derive(Debug, Default)]
+struct News {
+    told: Option<Held>,
+    readings: u32,
+}
+
+impl News {
+    /// Whether this reading is to be told.
+    fn is_in(&mut self, held: &Option<Held>) -> bool {
+        self.readings = self.readings.saturating_add(1);
+        let causes = |held: &Option<Held>| held.as_ref().map(|held| held.causes.clone());
+        let is_old = causes(held) == causes(&self.told);
+        if *held == self.told || (is_old && self.readings < FIGURES_EVERY) {
+            return false;
+        }
+        *self = Self { told: held.clone(), readings: 0 };
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn held(causes: &[Cause], temperature_c: u32) -> Option<Held> {
+        let causes = causes.to_vec();
+        Some(Held { causes, temperature_c: Some(temperature_c), clock_mhz: None, clock_max_mhz: None })
+    }
+
+    /// Found in review: the status showed the figures of the first moment until the end.
+    #[test]
+    fn causes_are_told_at_once_and_figures_now_and_then() {
+        let mut news = News::default();
+        assert!(!news.is_in(&None) && news.is_in(&held(&[Cause::Heat], 90)));
+        let told: Vec<_> =
+            (1..=2 * FIGURES_EVERY).filter(|n| news.is_in(&held(&[Cause::Heat], 90 + n))).collect();
+        assert_eq!(told, [FIGURES_EVERY, 2 * FIGURES_EVERY]);
+        let same = held(&[Cause::Heat], 90 + 2 * FIGURES_EVERY);
+        assert!((0..2 * FIGURES_EVERY).all(|_| !news.is_in(&same)), "nothing is said twice");
+        assert!(news.is_in(&held(&[Cause::Heat, Cause::OverCurrent], 90)));
+        assert!(news.is_in(&None) && !news.is_in(&None));
+    }
+
+    /// Found in review: the app's loop span for ever on the closed channel.
+    #[test]
+    fn a_gauge_that_dies_closes_its_channel() {
+        let dies = || -> Option<Held> { panic!("a driver in trouble") };
+        let throttle = Throttle::watch(move || Some(dies)).expect("a thread");
+        throttle.told.recv().expect_err("nobody is there to tell");
+        let silent = Throttle::watch(|| None::<fn() -> Option<Held>>).expect("a thread");
+        assert_eq!(silent.told.try_recv(), Err(crossbeam_channel::TryRecvError::Empty));
+    }
 
     #[test]
     fn the_sentence_says_cause_and_effect() {

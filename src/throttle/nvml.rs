@@ -16,11 +16,7 @@ impl Gauge {
     /// Nothing while it runs free, or doesn't answer.
     pub(super) fn read(&self) -> Option<Held> {
         let reasons = self.0.reasons()?;
-        let rows = [
-            (reasons.heat, Cause::Heat),
-            (reasons.over_current, Cause::OverCurrent),
-            (reasons.power_limit, Cause::PowerLimit),
-        ];
+        let rows = [(reasons.heat, Cause::Heat), (reasons.over_current, Cause::OverCurrent)];
         let causes: Vec<_> = rows.into_iter().filter(|(holds, _)| *holds).map(|(_, cause)| cause).collect();
         (!causes.is_empty()).then(|| Held {
             causes,

@@ -6,19 +6,19 @@ use std::mem::MaybeUninit;
 use nvml_wrapper_sys::bindings::{
     NvmlLib, nvmlClockType_enum_NVML_CLOCK_SM as SM_CLOCK,
     nvmlClocksThrottleReasonHwPowerBrakeSlowdown as BRAKE, nvmlClocksThrottleReasonHwSlowdown as SLOWDOWN,
-    nvmlClocksThrottleReasonHwThermalSlowdown as HARD_HEAT, nvmlClocksThrottleReasonSwPowerCap as POWER_CAP,
+    nvmlClocksThrottleReasonHwThermalSlowdown as HARD_HEAT,
     nvmlClocksThrottleReasonSwThermalSlowdown as SOFT_HEAT, nvmlDevice_t, nvmlReturn_t,
     nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR,
 };
 
 const LIBRARY: &str = "libnvidia-ml.so.1";
 
-/// Why a GPU runs slower than it could.
+/// Why a GPU runs slower than it could. `SwPowerCap` is left out: under load a card's clock goes by the limit of its power, as
+/// it was built to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reasons {
     pub heat: bool,
     pub over_current: bool,
-    pub power_limit: bool,
 }
 
 impl Reasons {
@@ -28,7 +28,7 @@ impl Reasons {
         let has = |bit: u32| bits & u64::from(bit) != 0;
         let heat = has(SOFT_HEAT) || has(HARD_HEAT);
         // A slowdown without a cause is the hardware's protection against what it draws.
-        Self { heat, over_current: has(BRAKE) || (has(SLOWDOWN) && !heat), power_limit: has(POWER_CAP) }
+        Self { heat, over_current: has(BRAKE) || (has(SLOWDOWN) && !heat) }
     }
 }
 
@@ -118,22 +118,25 @@ fn ask<T>(call: impl FnOnce(*mut T) -> nvmlReturn_t) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use nvml_wrapper_sys::bindings::nvmlClocksThrottleReasonSwPowerCap as POWER_CAP;
+
     use super::*;
 
     #[test]
     fn bits_have_their_reason() {
         let rows = [
-            (0, (false, false, false)),
+            (0, (false, false)),
             // Idle, and clocks that somebody set.
-            (1 | 2, (false, false, false)),
-            (u64::from(SOFT_HEAT), (true, false, false)),
-            (u64::from(SLOWDOWN | HARD_HEAT), (true, false, false)),
-            (u64::from(SLOWDOWN), (false, true, false)),
-            (u64::from(SLOWDOWN | BRAKE), (false, true, false)),
-            (u64::from(POWER_CAP | HARD_HEAT), (true, false, true)),
+            (1 | 2, (false, false)),
+            (u64::from(POWER_CAP), (false, false)),
+            (u64::from(SOFT_HEAT), (true, false)),
+            (u64::from(SLOWDOWN | HARD_HEAT), (true, false)),
+            (u64::from(SLOWDOWN), (false, true)),
+            (u64::from(SLOWDOWN | BRAKE), (false, true)),
+            (u64::from(POWER_CAP | HARD_HEAT), (true, false)),
         ];
-        for (bits, (heat, over_current, power_limit)) in rows {
-            assert_eq!(Reasons::of(bits), Reasons { heat, over_current, power_limit }, "{bits}");
+        for (bits, (heat, over_current)) in rows {
+            assert_eq!(Reasons::of(bits), Reasons { heat, over_current }, "{bits}");
         }
     }
 }
