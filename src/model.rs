@@ -102,7 +102,7 @@ impl Loader {
             let opened = open::open(&located, &config.detector).map_err(|e| gpu_error(&located, e))?;
             return Ok(on_gpu(opened, config));
         }
-        let (located, without) = match self.attempt(config, model, streams) {
+        let (located, without) = match self.attempt(config, model, streams, || ()) {
             Ok(Attempt::Loaded(loaded)) => return Ok(*loaded),
             Ok(Attempt::Wanted(located, wanted)) => {
                 (*located, format!("{}; `vigia engine build` makes one", wanted.why))
@@ -116,7 +116,7 @@ impl Loader {
     }
 
     /// Loads a model as the site has it, if all is there that it takes. `auto` takes TensorRT where a driver and its library
-    /// are.
+    /// are. A plan that nobody measured is measured, and `measured` called after each frame of that.
     ///
     /// # Errors
     /// [`ModelError`] with one sentence.
@@ -125,19 +125,22 @@ impl Loader {
         config: &Config,
         model: &str,
         streams: &[Stream],
+        measured: impl FnMut(),
     ) -> Result<Attempt, ModelError> {
         let located = located(config, model, streams)?;
         let choice = config.detector.engine;
         let mut without = String::new();
         if matches!(choice, Choice::TensorRt | Choice::Auto) {
-            match open::find(&located, &config.detector) {
+            match open::find(&located, &config.detector, measured) {
                 Ok(Found::Open(opened)) => {
                     return Ok(Attempt::Loaded(Box::new(on_gpu(*opened, config))));
                 }
                 Ok(Found::Wanted(wanted)) => return Ok(Attempt::Wanted(Box::new(located), wanted)),
                 // Most boxes of this kind have none.
-                Err(OpenError::NoGpu(_)) if choice == Choice::Auto => {}
-                Err(e @ OpenError::Library(_)) if choice == Choice::Auto => {
+                Err(OpenError::NoGpu(none)) if choice == Choice::Auto && none.is_absent => {}
+                // A driver that is too old, or no TensorRT: somebody bought a GPU and may wonder.
+                Err(e @ (OpenError::NoGpu(_) | OpenError::Library(_))) if choice == Choice::Auto => {
+                    tracing::warn!(component = "detect", event = "gpu_passed_by", %e, "the processor detects");
                     without = format!(" (tensorrt: {e})");
                 }
                 // Where both are, what fails is a failure, and not a choice.

@@ -9,56 +9,41 @@ mod control;
 mod gpu;
 #[path = "support/instance.rs"]
 mod instance;
+#[path = "support/manager.rs"]
+mod manager;
+#[path = "support/rig.rs"]
+mod rig;
 #[path = "support/shared.rs"]
 mod shared;
 
 use std::fs;
 use std::time::Duration;
 
-use broker::wait_for;
-use control::{Site, picture};
-use gpu::{Decoders, Gpu, take_in};
+use broker::{Witness, wait_for};
 use instance::Instance;
+use manager::Manager;
+use rig::Rig;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use vigia::engines::store::{self, Store};
 
-const STATUS: &str = "nvr/control/status/box";
 const BUILDS: &str = "nvr/control/status/box/build";
 
-struct Rig {
-    site: Site,
-    gpu: Gpu,
-    models: TempDir,
+/// Two small models, no plan of either.
+fn rig() -> Option<Rig> {
+    Rig::new(&[("small", [96, 64], 0.9), ("other", [96, 64], 0.8)])
 }
 
-impl Rig {
-    fn new() -> Option<Self> {
-        let (site, gpu, models) =
-            (Site::start()?, Gpu::new("{precision: fp32, batch: 2}", Decoders::None), shared::folder());
-        take_in(models.path(), "small", [96, 64], 0.9);
-        take_in(models.path(), "other", [96, 64], 0.8);
-        Some(Self { site, gpu, models })
-    }
+/// What is asked of it here.
+trait Builds {
+    fn await_engine(&self, name: &str) -> Value;
+    fn await_degraded(&self, why: &str);
+    fn builds(&self, from: usize) -> Vec<Value>;
+    fn await_build(&self, from: usize, state: &str) -> Value;
+    fn plans(&self) -> usize;
+    fn stop(&self, vigia: Instance);
+}
 
-    fn start(&self, environment: &[(&str, &str)], engine: &str) -> Instance {
-        let site = format!(
-            "instance_id: box\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
-             control: {{ enabled: true }}\nstream_defaults: {{ max_fps: 20 }}\n\
-             detector: {{ model: small, engine: {engine} }}\nstreams:\n{}",
-            self.site.broker.port,
-            picture(1, 20),
-        );
-        let environment = self.gpu.environment(environment);
-        let environment: Vec<_> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        Instance::with_site(self.models.path(), &site, &[], &environment)
-    }
-
-    fn await_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let last = || instance::payloads(&self.site.witness, STATUS).pop();
-        wait_for("the status", Duration::from_secs(60), || last().is_some_and(|status| wanted(&status)));
-        last().expect("just seen")
-    }
-
+impl Builds for Rig {
     fn await_engine(&self, name: &str) -> Value {
         self.await_status(|status| status["status"] == "running" && status["engine"]["name"] == name)
     }
@@ -101,7 +86,17 @@ fn sees_with(rig: &Rig, model: &str) {
 
 #[test]
 fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(mut rig) = rig() else { return };
+    rig.more = "fire: { cameras: [{ name: north }, { name: south }] }\n";
+    let panel = Witness::start(rig.site.broker.port, "panel", "system/trouble/#").expect("broker");
+    let await_panel = |wanted: Option<&str>| {
+        let text = || {
+            let last = instance::payloads(&panel, "system/trouble/box").pop()?;
+            let active = last["active"].as_array()?.iter().find(|c| c["condition"] == "engine_degraded")?;
+            active["text"].as_str().map(str::to_owned)
+        };
+        wait_for("the panel", Duration::from_secs(60), || text().as_deref() == wanted);
+    };
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=100")], "tensorrt");
     let status = rig.await_status(|status| status["status"] == "running" && status["build"].is_object());
     let because = "no plan of small was built yet";
@@ -109,8 +104,11 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
     let engine = &status["engine"];
     assert_eq!(engine["degraded"], format!("{because}; it is being built"));
     assert!(engine["name"] != "tensorrt", "{status:#}");
+    let degraded = engine["degraded"].as_str().expect("just seen");
+    await_panel(Some(&format!("the processor detects where the GPU should: {degraded}")));
     rig.site.await_detections(1, 3);
     let status = rig.await_engine("tensorrt");
+    await_panel(None);
     assert!(status["engine"]["degraded"].is_null() && status["build"].is_null(), "{status:#}");
     sees_with(&rig, "small");
     // Progress first, then the end, of the same model.
@@ -146,9 +144,43 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
     assert_eq!(rig.plans(), 2);
 }
 
+/// Found in review: where nothing may stand in, the manager killed vigia and its builder when its own limit was over.
+#[test]
+fn the_service_manager_waits_for_what_goes_on_before_the_start() {
+    let Some(rig) = rig() else { return };
+    let folder = shared::folder();
+    let manager = Manager::at(&folder.path().join("notify"));
+    let asked =
+        |before: &[String]| before.iter().filter(|word| *word == "EXTEND_TIMEOUT_USEC=600000000").count();
+    let start = || rig.start(&manager.environment(), "tensorrt, fallback: none");
+    let vigia = start();
+    let (before, _) = manager.until("READY=1");
+    rig.await_engine("tensorrt");
+    let steps = rig.builds(0).len();
+    assert!(steps > 2 && asked(&before) >= steps, "{before:?}");
+    manager.hears_in_time(2);
+    rig.stop(vigia);
+    // As a plan from elsewhere, it has not been measured here.
+    let file = rig.gpu.plans().join(shared::files(&rig.gpu.plans()).remove(0));
+    let (mut passport, plan) = store::read(&file).expect("a plan");
+    let frames = passport.accuracy.take().expect("it was measured").frames;
+    Store::new(&rig.gpu.plans()).put(&passport, &plan).expect("the disk has room");
+    while manager.within(Duration::from_millis(1)).is_some() {}
+    let vigia = start();
+    let (before, _) = manager.until("READY=1");
+    rig.await_engine("tensorrt");
+    assert_eq!((asked(&before), rig.builds(0).len()), (frames, steps), "{before:?}");
+    rig.stop(vigia);
+    // What needs neither asks for nothing.
+    while manager.within(Duration::from_millis(1)).is_some() {}
+    let _vigia = start();
+    let (before, _) = manager.until("READY=1");
+    assert_eq!(asked(&before), 0, "{before:?}");
+}
+
 #[test]
 fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     rig.gpu.build(rig.models.path(), &["small"]);
     // Eleven steps: long enough to be cancelled, and over within the patience of whoever waits.
     let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
@@ -186,7 +218,7 @@ fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
 
 #[test]
 fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "null-builder")], "tensorrt");
     let failed = rig.await_build(0, "failed");
     assert!(failed["why"].as_str().is_some_and(|why| why.contains("starting TensorRT's builder failed")));
@@ -220,7 +252,7 @@ fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
 /// the model at work.
 #[test]
 fn a_build_belongs_to_the_model_that_waits_for_it() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let _vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
     let building = |status: &Value| {
         status["status"] == "running"
@@ -259,17 +291,21 @@ fn a_build_belongs_to_the_model_that_waits_for_it() {
 
 #[test]
 fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let vigia = rig.start(&[], "auto");
     let status = rig.await_engine("tensorrt");
     assert_eq!(status["engine"]["reason"], "tensorrt: 10.3.0 on double of an H200");
     sees_with(&rig, "small");
     rig.stop(vigia);
-    // No GPU: nobody misses anything. No library: it says so.
+    // No GPU: nobody misses anything. No library, or a driver of long ago: it says so.
     let nowhere = rig.gpu.file("nowhere").display().to_string();
     for (environment, missed) in [
         (("VIGIA_CUDA_DEVICE", "none"), None),
         (("VIGIA_TENSORRT_DIR", nowhere.as_str()), Some("no TensorRT")),
+        (
+            ("VIGIA_CUDA_DRIVER", "12020"),
+            Some("(tensorrt: the NVIDIA driver is for CUDA 12.2; at least 12.6"),
+        ),
     ] {
         let vigia = rig.start(&[environment], "auto");
         let status = rig.await_status(|status| status["status"] == "running" && status["engine"].is_object());
@@ -278,6 +314,7 @@ fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
         let reason = engine["reason"].as_str().expect("text");
         assert_eq!(reason.contains("tensorrt"), missed.is_some(), "{reason}");
         assert!(missed.is_none_or(|missed| reason.contains(missed)), "{reason}");
+        assert_eq!(vigia.log().contains("| gpu_passed_by |"), missed.is_some(), "{}", vigia.log());
         sees_with(&rig, "small");
         rig.stop(vigia);
     }

@@ -9,6 +9,8 @@ mod control;
 mod gpu;
 #[path = "support/instance.rs"]
 mod instance;
+#[path = "support/rig.rs"]
+mod rig;
 #[path = "support/shared.rs"]
 mod shared;
 
@@ -16,11 +18,9 @@ use std::fs;
 use std::time::Duration;
 
 use broker::wait_for;
-use control::{Site, picture};
-use gpu::{Decoders, Gpu, take_in};
 use instance::{Instance, await_status};
+use rig::{Rig, STATUS};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use vigia::detect::FrameError;
 use vigia::detect::failure::Failure;
 use vigia::detect::gpu::GpuError;
@@ -28,56 +28,28 @@ use vigia::detect::surface::SurfaceError;
 use vigia_accel::cuda::CudaError;
 use vigia_accel::tensorrt::TensorRtError;
 
-const STATUS: &str = "nvr/control/status/box";
-const RECIPE: &str = "{precision: fp32, batch: 2}";
-
-/// A box with a GPU, two small models and a large one.
-struct Rig {
-    site: Site,
-    gpu: Gpu,
-    models: TempDir,
+/// Two small models and a large one, with their plans.
+fn rig() -> Option<Rig> {
+    let rig = Rig::new(&[("small", [96, 64], 0.9), ("other", [96, 64], 0.8), ("large", [512, 512], 0.7)])?;
+    rig.gpu.build(rig.models.path(), &["small", "other", "large"]);
+    Some(rig)
 }
 
-impl Rig {
-    fn new() -> Option<Self> {
-        let (site, gpu, models) = (Site::start()?, Gpu::new(RECIPE, Decoders::None), shared::folder());
-        take_in(models.path(), "small", [96, 64], 0.9);
-        take_in(models.path(), "other", [96, 64], 0.8);
-        take_in(models.path(), "large", [512, 512], 0.7);
-        gpu.build(models.path(), &["small", "other", "large"]);
-        Some(Self { site, gpu, models })
-    }
+/// What is asked of it here.
+trait Failures {
+    fn running(&self, faults: &[(&str, &str)], engine: &str) -> Instance;
+    fn await_processor(&self) -> String;
+    fn health(&self) -> Value;
+}
 
-    /// Starts vigia with these faults, and more settings below `detector`, which begin with the engine if it is another.
-    fn start(&self, faults: &[(&str, &str)], detector: &str) -> Instance {
-        let engine = if detector.starts_with(", engine: ") { "" } else { ", engine: tensorrt" };
-        let journal = self.gpu.file("journal");
-        let site = format!(
-            "instance_id: box\nmqtt: {{ host: 127.0.0.1, port: {}, keepalive_s: 5 }}\nmetrics: {{ interval_s: 0 }}\n\
-             control: {{ enabled: true, journal: {} }}\nstream_defaults: {{ max_fps: 20 }}\n\
-             detector: {{ model: small{engine}{detector} }}\nstreams:\n{}",
-            self.site.broker.port,
-            journal.display(),
-            picture(1, 20),
-        );
-        let environment = self.gpu.environment(faults);
-        let environment: Vec<_> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        Instance::with_site(self.models.path(), &site, &[], &environment)
-    }
-
-    /// The same, once it detects.
-    fn running(&self, faults: &[(&str, &str)], detector: &str) -> Instance {
+impl Failures for Rig {
+    /// Starts vigia and waits until it detects.
+    fn running(&self, faults: &[(&str, &str)], engine: &str) -> Instance {
         let had = self.site.count(1);
-        let vigia = self.start(faults, detector);
+        let vigia = self.start(faults, engine);
         self.await_status(|status| status["status"] == "running");
         wait_for("a detection", Duration::from_secs(60), || self.site.count(1) > had);
         vigia
-    }
-
-    fn await_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let last = || instance::payloads(&self.site.witness, STATUS).pop();
-        wait_for("the status", Duration::from_secs(60), || last().is_some_and(|status| wanted(&status)));
-        last().expect("just seen")
     }
 
     /// Waits until the processor has taken over, and shows that it detects.
@@ -105,10 +77,10 @@ const LOADED: u32 = 9;
 
 #[test]
 fn a_context_that_fails_is_made_anew() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let fault = format!("enqueue-false={}+1", LOADED + 4);
     // Without graphs each batch is started by TensorRT itself.
-    let vigia = rig.running(&[("VIGIA_CUDA_NO_CAPTURE", "1"), ("VIGIA_NVINFER_FAULTS", &fault)], "");
+    let vigia = rig.running(&[("VIGIA_CUDA_NO_CAPTURE", "1"), ("VIGIA_NVINFER_FAULTS", &fault)], "tensorrt");
     vigia.wait_log("engine_renewed");
     rig.site.await_detections(1, 5);
     let status = rig.site.status("box");
@@ -119,9 +91,9 @@ fn a_context_that_fails_is_made_anew() {
 
 #[test]
 fn a_graph_that_does_not_start_is_made_anew() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     // Kernels: two slots, three runs of three at the load, and three looks; then three with each batch.
-    let vigia = rig.running(&[("VIGIA_CUDA_FAIL_LAUNCH", "40")], "");
+    let vigia = rig.running(&[("VIGIA_CUDA_FAIL_LAUNCH", "40")], "tensorrt");
     vigia.wait_log("engine_renewed");
     rig.site.await_detections(1, 5);
     assert_eq!(rig.site.status("box")["engine"]["name"], "tensorrt");
@@ -129,10 +101,10 @@ fn a_graph_that_does_not_start_is_made_anew() {
 
 #[test]
 fn an_engine_that_goes_on_failing_makes_room_for_the_processor() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let fault = format!("enqueue-false={}+", LOADED + 4);
     let faults = [("VIGIA_CUDA_NO_CAPTURE", "1"), ("VIGIA_NVINFER_FAULTS", fault.as_str())];
-    let mut vigia = rig.running(&faults, "");
+    let mut vigia = rig.running(&faults, "tensorrt");
     let why = rig.await_processor();
     assert!(why.contains("starting the inference failed"), "{why}");
     let log = vigia.log();
@@ -153,7 +125,7 @@ fn an_engine_that_goes_on_failing_makes_room_for_the_processor() {
     vigia.signal("-TERM");
     assert_eq!(vigia.wait(Duration::from_secs(10)).code(), Some(0));
     // Where the site forbids it, nothing stands in: the process ends, and whoever supervises starts it anew.
-    let mut vigia = rig.start(&faults, ", fallback: none");
+    let mut vigia = rig.start(&faults, "tensorrt, fallback: none");
     assert_eq!(vigia.wait(Duration::from_secs(60)).code(), Some(1));
     let log = vigia.log();
     assert!(log.contains("vigia: the engine was given up: ") && !log.contains("engine_fell_back"), "{log}");
@@ -177,10 +149,10 @@ fn cuda_is_lost_whoever_meets_it_first() {
 /// Each loss ends the process; a new one goes on where it was, until it is too often.
 #[test]
 fn a_lost_gpu_ends_the_process_for_a_new_one() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let lose = rig.gpu.file("lose-it");
     for round in 1..=3 {
-        let mut vigia = rig.running(&[], "");
+        let mut vigia = rig.running(&[], "tensorrt");
         assert_eq!(rig.site.status("box")["engine"]["name"], "tensorrt");
         if round == 1 {
             let ack = rig.site.order("change_model", json!({ "model_id": "other" }));
@@ -200,20 +172,20 @@ fn a_lost_gpu_ends_the_process_for_a_new_one() {
             "{status:#}"
         );
     }
-    let _vigia = rig.running(&[], "");
+    let _vigia = rig.running(&[], "tensorrt");
     assert_eq!(rig.await_processor(), "CUDA was lost 3 times within 10 minutes");
 }
 
 #[test]
 fn a_model_without_room_is_refused_with_the_sizes() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     // Beside the 64 MiB that stay free there is room for the small models, not for the large one.
     let bytes = (64_usize << 20) + (6 << 20);
     // The third context is that of the second model; large or not, TensorRT may need more than it said.
     let faults =
         [("VIGIA_CUDA_MEMORY", bytes.to_string()), ("VIGIA_NVINFER_FAULTS", "null-context=2+1".to_owned())];
     let faults = faults.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let _vigia = rig.running(&faults, "");
+    let _vigia = rig.running(&faults, "tensorrt");
     for (model, said) in
         [("other", "Requested size was"), ("large", "no device memory for the batches in flight: ")]
     {
@@ -237,9 +209,9 @@ fn a_model_without_room_is_refused_with_the_sizes() {
 /// Found in review: the processor took such a model over, and only the engine's reason said so.
 #[test]
 fn auto_refuses_a_model_without_room_as_well() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let bytes = ((64_usize << 20) + (8 << 20)).to_string();
-    let _vigia = rig.running(&[("VIGIA_CUDA_MEMORY", &bytes)], ", engine: auto");
+    let _vigia = rig.running(&[("VIGIA_CUDA_MEMORY", &bytes)], "auto");
     let ack = rig.site.order("change_model", json!({ "model_id": "large" }));
     assert_eq!(ack["code"], "bad_model", "{ack:#}");
     let message = ack["message"].as_str().expect("text");
@@ -249,13 +221,13 @@ fn auto_refuses_a_model_without_room_as_well() {
 
 #[test]
 fn a_box_without_a_gpu_starts_on_the_processor_if_it_may() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let faults = [("VIGIA_CUDA_DEVICE", "none")];
-    let mut vigia = rig.running(&faults, "");
+    let mut vigia = rig.running(&faults, "tensorrt");
     assert_eq!(rig.await_processor(), "the NVIDIA driver finds no GPU");
     vigia.signal("-TERM");
     vigia.wait(Duration::from_secs(10));
-    let mut vigia = rig.start(&faults, ", fallback: none");
+    let mut vigia = rig.start(&faults, "tensorrt, fallback: none");
     assert_eq!(vigia.wait(Duration::from_secs(30)).code(), Some(2));
     let said =
         "vigia: the model small does not run on a GPU: the NVIDIA driver finds no GPU; detector.engine auto";
@@ -264,15 +236,16 @@ fn a_box_without_a_gpu_starts_on_the_processor_if_it_may() {
 
 #[test]
 fn a_gpu_that_is_held_back_is_reported_with_the_effect() {
-    let Some(rig) = Rig::new() else { return };
+    let Some(rig) = rig() else { return };
     let tell = |state: &str| {
         // Whole at once: somebody reads it all the time.
         let part = rig.gpu.file("nvml.part");
         fs::write(&part, state).expect("the disk has room");
         fs::rename(&part, rig.gpu.file("nvml")).expect("ours");
     };
-    tell("0 61 1300 1300");
-    let vigia = rig.running(&[], "");
+    // At the limit of its power, as a card under load is.
+    tell("4 61 1200 1300");
+    let vigia = rig.running(&[], "tensorrt");
     assert!(rig.site.status("box")["throttled"].is_null());
     tell("64 97 612 1300");
     let status = rig.await_status(|status| status["throttled"].is_object());

@@ -9,12 +9,11 @@ mod control;
 mod fire;
 #[path = "support/instance.rs"]
 mod instance;
+#[path = "support/manager.rs"]
+mod manager;
 #[path = "support/shared.rs"]
 mod shared;
 
-use std::io::ErrorKind;
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,85 +21,8 @@ use std::time::Duration;
 use broker::{Broker, TempDir, certificates, wait_for};
 use control::{Site, picture};
 use instance::Instance;
+use manager::{LIMIT, Manager, PATIENCE};
 use serde_json::Value;
-use vigia::clock;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The limit that the manager sets, and in which it must hear of us.
-const LIMIT: Duration = Duration::from_secs(2);
-const LIMIT_USEC: &str = "2000000";
-
-/// A service manager's ear.
-struct Manager {
-    socket: UnixDatagram,
-    name: String,
-}
-
-impl Manager {
-    /// With a socket in the abstract namespace, as some managers have it.
-    fn hidden() -> Self {
-        let name = format!("vigia-liveness-{}", std::process::id());
-        let address = SocketAddr::from_abstract_name(&name).expect("short");
-        Self::of(UnixDatagram::bind_addr(&address).expect("a socket"), format!("@{name}"))
-    }
-
-    fn at(path: &Path) -> Self {
-        Self::of(UnixDatagram::bind(path).expect("a socket"), path.display().to_string())
-    }
-
-    fn of(socket: UnixDatagram, name: String) -> Self {
-        socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
-        Self { socket, name }
-    }
-
-    fn environment(&self) -> [(&str, &str); 2] {
-        [("NOTIFY_SOCKET", &self.name), ("WATCHDOG_USEC", LIMIT_USEC)]
-    }
-
-    /// The next word, if one comes within `limit`.
-    fn within(&self, limit: Duration) -> Option<String> {
-        self.socket.set_read_timeout(Some(limit)).expect("a limit");
-        let mut bytes = [0; 256];
-        match self.socket.recv(&mut bytes) {
-            Ok(len) => Some(String::from_utf8_lossy(&bytes[..len]).into_owned()),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
-            Err(e) => panic!("{e}"),
-        }
-    }
-
-    /// The next word that is no line for people.
-    fn next(&self) -> String {
-        loop {
-            let word = self.within(PATIENCE).expect("a word");
-            if !word.starts_with("STATUS=") {
-                return word;
-            }
-        }
-    }
-
-    /// Hears words up to one that starts so; which ones came before it.
-    fn until(&self, start: &str) -> (Vec<String>, String) {
-        let (mut before, until) = (Vec::new(), clock::now().after(PATIENCE));
-        while clock::now() < until {
-            let word = self.within(PATIENCE).expect("a word");
-            if word.starts_with(start) {
-                return (before, word);
-            }
-            before.push(word);
-        }
-        panic!("no {start} among {before:?}");
-    }
-
-    /// The manager would kill whoever is later than this.
-    fn hears_in_time(&self, times: u32) {
-        let mut last = clock::now();
-        for _ in 0..times {
-            assert_eq!(self.next(), "WATCHDOG=1");
-            let gap = clock::now().since(std::mem::replace(&mut last, clock::now()));
-            assert!(gap < LIMIT, "{gap:?} between two signs of life");
-        }
-    }
-}
 
 fn site(port: u16, host: &str, streams: &str, more: &str) -> String {
     format!(

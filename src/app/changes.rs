@@ -1,6 +1,6 @@
 //! Long commands: from what is wanted to a plan for the operator, and what came of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vigia_core::config::Config;
 use vigia_core::control::{
     AckStatus, Admission, Batch, Code, Command, Desired, Echo, Effect, Input, ItemResult, Pauses, Refusal,
@@ -158,16 +158,22 @@ impl App {
                 None
             }
             Progress::Engine(engine) => {
-                (self.engine, self.stale) = (engine, true);
+                self.engine_is(engine);
                 None
             }
             Progress::Degraded(why) => {
-                self.engine["degraded"] = json!(why);
-                self.stale = true;
+                let mut engine = std::mem::take(&mut self.engine);
+                engine["degraded"] = json!(why);
+                self.engine_is(engine);
                 None
             }
             Progress::Build(news) => {
+                self.watchdog.goes_on();
                 self.build_news(news);
+                None
+            }
+            Progress::Measured => {
+                self.watchdog.goes_on();
                 None
             }
             Progress::Connected(worker) => {
@@ -182,7 +188,7 @@ impl App {
     }
 
     fn start_ended(&mut self, outcome: Outcome) -> Option<End> {
-        self.engine = outcome.engine.unwrap_or_default();
+        self.engine_is(outcome.engine.unwrap_or_default());
         if let Err(refusal) = outcome.result {
             self.step(Input::Failed);
             return Some(End::Broken(AppError::Start(refusal)));
@@ -199,7 +205,7 @@ impl App {
     fn change_ended(&mut self, outcome: Outcome) {
         let Outcome { result, effect, reached, begun, works, engine, .. } = outcome;
         if let Some(engine) = engine {
-            self.engine = engine;
+            self.engine_is(engine);
         }
         let Some(mut hand) = self.in_hand.take() else { return };
         let before = std::mem::replace(&mut self.desired, reached);
@@ -218,6 +224,14 @@ impl App {
         let kept = std::mem::take(&mut hand.effect);
         hand.effect = Effect { restart_needed: kept.restart_needed, ..effect };
         self.finish(hand, result);
+    }
+
+    /// Another engine is at work, as the status and the panel show it.
+    fn engine_is(&mut self, engine: Value) {
+        (self.engine, self.stale) = (engine, true);
+        if let Some(fire) = &self.fire {
+            fire.engine(self.engine.get("degraded").and_then(Value::as_str));
+        }
     }
 
     /// Streams that came or went, everywhere they are listed.

@@ -82,6 +82,8 @@ pub enum Progress {
     Degraded(String),
     /// Of a plan that is built meanwhile.
     Build(News),
+    /// A plan is being measured: another frame is done.
+    Measured,
     Connected(Result<(Worker, Box<Identity>), Refusal>),
     Retired,
 }

@@ -19,6 +19,8 @@ use crate::notify::Notify;
 
 /// How often it looks at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A build or a measurement that says nothing for so long before `READY=1` is none that goes on.
+const SILENT_MAX: Duration = Duration::from_secs(600);
 /// Of a process that ended because somebody in it stood.
 const EXIT_CODE: i32 = 1;
 
@@ -44,6 +46,8 @@ struct Board {
 /// For the service manager.
 #[derive(Debug)]
 enum Word {
+    /// The start takes long, and goes on.
+    GoesOn,
     Ready,
     /// What it does, in one short line.
     Doing(String),
@@ -56,7 +60,7 @@ impl Watchdog {
     pub fn start(roster: Roster) -> std::io::Result<Self> {
         let notify = Notify::from_environment();
         let (is_heard, board) = (notify.is_heard(), Arc::<Board>::default());
-        // Words are few: one at the start, one at the end, and lines that differ from the one before.
+        // Words are few: of each step of a start, one at the end, and lines that differ from the one before.
         let (words, inbox) = unbounded();
         let looker = Looker {
             every: notify.watchdog_every().unwrap_or(LOOK_EVERY).min(LOOK_EVERY),
@@ -76,6 +80,11 @@ impl Watchdog {
     /// Whether a service manager listens.
     pub fn is_heard(&self) -> bool {
         self.is_heard
+    }
+
+    /// A plan is being built or measured: until [`Self::ready`] the manager waits for it, not for its own limit.
+    pub fn goes_on(&self) {
+        self.say(Word::GoesOn);
     }
 
     /// The model is loaded, the cameras are started.
@@ -160,6 +169,11 @@ impl Looker {
     fn work(mut self, words: &Receiver<Word>) {
         loop {
             match words.recv_timeout(self.every) {
+                Ok(Word::GoesOn) if self.stage == Stage::Starting => {
+                    // One that is lost does no harm: the next step says it again.
+                    self.notify.tell(&format!("EXTEND_TIMEOUT_USEC={}", SILENT_MAX.as_micros()));
+                }
+                Ok(Word::GoesOn) => {}
                 Ok(Word::Ready) => self.stage = Stage::Ready,
                 Ok(Word::Doing(line)) => self.line = line,
                 Ok(Word::Stopping) => {

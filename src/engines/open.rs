@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
-use vigia_accel::cuda::{Gpu, HeadFamily, Wait};
+use vigia_accel::cuda::{CudaError, Gpu, HeadFamily, Wait};
 use vigia_accel::tensorrt::{Engine, Options, TensorRtError};
 use vigia_accel::trt::{Go, Library, TrtError};
 use vigia_core::config::Detector;
@@ -25,9 +25,8 @@ const SLOTS: usize = 2;
 /// Why a model does not run on the GPU.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// As [`vigia_accel::cuda::CudaError`] says it.
-    #[error("{0}")]
-    NoGpu(String),
+    #[error(transparent)]
+    NoGpu(#[from] NoGpu),
     #[error(transparent)]
     Library(#[from] TrtError),
     #[error(transparent)]
@@ -41,6 +40,21 @@ pub enum OpenError {
     /// Even the plan that was just built.
     #[error("{0}")]
     Unfit(String),
+}
+
+/// Why there is no GPU to use, as [`CudaError`] says it.
+#[derive(Debug, Clone, Error)]
+#[error("{why}")]
+pub struct NoGpu {
+    why: String,
+    /// This box has none, or nobody has installed its driver; else something is wrong with one that is there.
+    pub is_absent: bool,
+}
+
+impl From<CudaError> for NoGpu {
+    fn from(e: CudaError) -> Self {
+        Self { why: e.to_string(), is_absent: matches!(e, CudaError::NoLibrary | CudaError::NoDevice) }
+    }
 }
 
 /// A model at work, and how it came to be.
@@ -72,9 +86,9 @@ pub struct Wanted {
 ///
 /// # Errors
 /// One sentence on why there is none.
-pub fn gpu() -> Result<Arc<Gpu>, String> {
-    static GPU: OnceLock<Result<Arc<Gpu>, String>> = OnceLock::new();
-    GPU.get_or_init(|| Gpu::open(0).map_err(|e| e.to_string())).clone()
+pub fn gpu() -> Result<Arc<Gpu>, NoGpu> {
+    static GPU: OnceLock<Result<Arc<Gpu>, NoGpu>> = OnceLock::new();
+    GPU.get_or_init(|| Gpu::open(0).map_err(NoGpu::from)).clone()
 }
 
 /// What a plan for this GPU depends on.
@@ -95,7 +109,7 @@ pub fn device(gpu: &Gpu) -> Device {
 /// # Errors
 /// [`OpenError`], one sentence.
 pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
-    let Wanted { why, afresh } = match find(located, config)? {
+    let Wanted { why, afresh } = match find(located, config, || ())? {
         Found::Open(opened) => return Ok(*opened),
         Found::Wanted(wanted) => wanted,
     };
@@ -106,18 +120,19 @@ pub fn open(located: &Located, config: &Detector) -> Result<Opened, OpenError> {
         "a plan is built: minutes on a small device"
     );
     job::build(located, config, afresh)?;
-    match find(located, config)? {
+    match find(located, config, || ())? {
         Found::Open(opened) => Ok(*opened),
         Found::Wanted(Wanted { why, .. }) => Err(OpenError::Unfit(why)),
     }
 }
 
-/// Opens a model if a plan is there that fits and sees what it should.
+/// Opens a model if a plan is there that fits and sees what it should. One that nobody measured is measured, which takes
+/// long on a small device: `measured` is called after each frame of it.
 ///
 /// # Errors
 /// [`OpenError`], one sentence.
-pub fn find(located: &Located, config: &Detector) -> Result<Found, OpenError> {
-    let gpu = gpu().map_err(OpenError::NoGpu)?;
+pub fn find(located: &Located, config: &Detector, measured: impl FnMut()) -> Result<Found, OpenError> {
+    let gpu = gpu()?;
     let library = build::library(config.tensorrt_dir.as_deref().map(Path::new))?;
     let recipe =
         config.recipe.as_deref().map(|file| Recipe::load(Path::new(file))).transpose()?.unwrap_or_default();
@@ -142,7 +157,7 @@ pub fn find(located: &Located, config: &Detector) -> Result<Found, OpenError> {
     let mode = format!("{}, batches of up to {}", recipe.precision, engine.batch_max());
     let manifest = Arc::new(located.manifest.clone());
     let mut network = Network::on_gpu(engine, manifest, accuracy::SUPPRESSION);
-    match check(&mut network, &store, passport, &plan, located) {
+    match check(&mut network, &store, passport, &plan, located, measured) {
         Err(changed @ AccuracyError::Changed { .. }) => return wanted(changed.to_string()),
         checked => checked?,
     }
@@ -180,13 +195,18 @@ fn check(
     mut passport: Passport,
     plan: &[u8],
     located: &Located,
+    mut measured: impl FnMut(),
 ) -> Result<(), AccuracyError> {
     if let Some(accuracy) = &passport.accuracy
         && accuracy.still(network, located)?.is_some()
     {
         return Ok(());
     }
-    let accuracy = judged(network, located, &passport.facts.recipe, |_| Go::On)?;
+    let hears = |_| {
+        measured();
+        Go::On
+    };
+    let accuracy = judged(network, located, &passport.facts.recipe, hears)?;
     passport.accuracy = Some(accuracy);
     if let Err(e) = store.put(&passport, plan) {
         tracing::warn!(component = "engine", event = "passport_not_kept", %e, "it is measured again next time");
@@ -204,7 +224,7 @@ pub fn prove(
     order: &Order,
     hears: impl FnMut(u8) -> Go,
 ) -> Result<Accuracy, OpenError> {
-    let gpu = gpu().map_err(OpenError::NoGpu)?;
+    let gpu = gpu()?;
     let engine = engine(&gpu, library, plan, order.model, order.recipe)?;
     let manifest = Arc::new(order.model.manifest.clone());
     let mut network = Network::on_gpu(engine, manifest, accuracy::SUPPRESSION);

@@ -197,6 +197,13 @@ impl Fire {
         (self.glance.load().alarm, (seen > 0).then_some(Instant(seen)))
     }
 
+    /// The processor detects where the GPU should, for this reason; or everything is as configured.
+    pub fn engine(&self, degraded: Option<&str>) {
+        let condition = Condition::new(Kind::Trouble, "engine_degraded", "detector");
+        let text = degraded.map(|why| format!("the processor detects where the GPU should: {why}"));
+        let _ = self.tasks.send(Task::Condition(condition, text));
+    }
+
     /// For the status of the instance.
     #[must_use]
     pub fn glance(&self) -> Value {

@@ -13,7 +13,7 @@ use super::{Check, Scratch, tiny};
 use crate::detect::network::Network;
 use crate::engines::accuracy::SUPPRESSION;
 use crate::engines::build::{self, Order};
-use crate::engines::open;
+use crate::engines::open::{self, NoGpu};
 use crate::engines::progress::Line;
 use crate::engines::recipe::{Precision, Recipe};
 
@@ -44,7 +44,7 @@ pub fn check(config: &Config, is_needed: bool, scratch: &Scratch, note: &mut imp
     note(dla(&gpu, &library, scratch));
 }
 
-fn driver(gpu: &Result<Arc<Gpu>, String>, is_needed: bool) -> Check {
+fn driver(gpu: &Result<Arc<Gpu>, NoGpu>, is_needed: bool) -> Check {
     let gpu = match gpu {
         Ok(gpu) => gpu,
         Err(e) => return Check::missing("gpu", e, is_needed),

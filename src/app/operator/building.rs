@@ -44,7 +44,7 @@ enum End {
 impl Operator {
     /// As the site has it; where a plan is wanting, once it is built.
     pub(super) fn load_patiently(&mut self, model: &str, streams: &[Stream]) -> Result<Loaded, Refusal> {
-        let attempt = self.loader.attempt(&self.tools.config, model, streams).map_err(|e| bad_model(&e))?;
+        let attempt = self.attempt(model, streams).map_err(|e| bad_model(&e))?;
         let (located, wanted) = match attempt {
             Attempt::Loaded(loaded) => return Ok(*loaded),
             Attempt::Wanted(located, wanted) => (located, wanted),
@@ -55,7 +55,7 @@ impl Operator {
             // The GPU failed meanwhile.
             return self.load_instead(model, streams, &why);
         }
-        match self.loader.attempt(&self.tools.config, model, streams).map_err(|e| bad_model(&e))? {
+        match self.attempt(model, streams).map_err(|e| bad_model(&e))? {
             Attempt::Loaded(loaded) => Ok(*loaded),
             Attempt::Wanted(_, Wanted { why, .. }) => Err(Refusal::new(Code::BadModel, why)),
         }
@@ -148,7 +148,7 @@ impl Operator {
     /// The model at work, with the plan that it waited for.
     fn promote(&mut self) -> Result<(), String> {
         let (model, streams) = (self.current.model.clone(), self.current.streams.clone());
-        let loaded = match self.loader.attempt(&self.tools.config, &model, &streams) {
+        let loaded = match self.attempt(&model, &streams) {
             Ok(Attempt::Loaded(loaded)) => *loaded,
             Ok(Attempt::Wanted(_, Wanted { why, .. })) => return Err(why),
             Err(e) => return Err(e.to_string()),
@@ -166,7 +166,7 @@ impl Operator {
     /// A build for another model came between, which is not at work now.
     pub(super) fn build_again(&mut self) {
         let (model, streams) = (self.current.model.clone(), self.current.streams.clone());
-        let begun = match self.loader.attempt(&self.tools.config, &model, &streams) {
+        let begun = match self.attempt(&model, &streams) {
             Ok(Attempt::Wanted(located, wanted)) => {
                 self.begin_build(&located, &wanted).map_err(|e| e.to_string())
             }

@@ -26,7 +26,7 @@ impl Operator {
         let may_be_gpu = matches!(config.detector.engine, Engine::TensorRt | Engine::Auto);
         let why = match often.filter(|_| may_be_gpu) {
             Some(often) => often,
-            None => match self.loader.attempt(config, model, streams) {
+            None => match self.attempt(model, streams) {
                 Ok(Attempt::Loaded(loaded)) => return Ok(*loaded),
                 Ok(Attempt::Wanted(located, wanted)) => match self.begin_build(&located, &wanted) {
                     Ok(()) => {
@@ -44,6 +44,13 @@ impl Operator {
         let loaded = self.load_instead(model, streams, &why)?;
         self.degraded = Some(why);
         Ok(loaded)
+    }
+
+    /// As the site has it, if all is there that it takes.
+    pub(super) fn attempt(&mut self, model: &str, streams: &[Stream]) -> Result<Attempt, ModelError> {
+        let told = self.told.clone();
+        let measured = || drop(told.send(Progress::Measured));
+        self.loader.attempt(&self.tools.config, model, streams, measured)
     }
 
     pub(super) fn load_instead(

@@ -10,6 +10,7 @@
 //! | `VIGIA_CUDA_FAIL_LAUNCH` | the launch of this number, from 1, answers 701 |
 //! | `VIGIA_CUDA_NO_CAPTURE` | `1`: captures end as if something in them could not be captured |
 //! | `VIGIA_CUDA_COUNTS` | a file that gets all counts when the process ends, one `name number` a line |
+//! | `VIGIA_CUDA_DRIVER` | the CUDA version of the driver, 12060 by default |
 //! | `VIGIA_CUDA_PTX` | the newest PTX ISA taken, times ten; 85 by default, as the drivers of JetPack 6 |
 
 use std::env;
@@ -49,6 +50,7 @@ pub struct Options {
     pub fail_launch: Option<u64>,
     pub no_capture: bool,
     pub ptx: u32,
+    pub version: i32,
 }
 
 impl Options {
@@ -79,6 +81,7 @@ impl Options {
             fail_launch: number("VIGIA_CUDA_FAIL_LAUNCH"),
             no_capture: flag("VIGIA_CUDA_NO_CAPTURE"),
             ptx: number("VIGIA_CUDA_PTX").map_or(85, |n| u32::try_from(n).expect("it fits")),
+            version: number("VIGIA_CUDA_DRIVER").map_or(12_060, |n| i32::try_from(n).expect("it fits")),
         }
     }
 }

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn cuInit(_flags: u32) -> Code {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDriverGetVersion(version: *mut c_int) -> Code {
-    give(version, 12060);
+    give(version, driver::get().map_or(12_060, |driver| driver.options.version));
     0
 }
 
