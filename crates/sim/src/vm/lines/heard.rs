@@ -65,7 +65,7 @@ pub(super) struct Heard {
     /// All that happened in the guest before this moment has been told.
     pub mark: Option<GuestTime>,
     /// The longest time between two marks of one guest: the agent sets one each 40 ms, before anything else runs. Or
-    /// what several stops took together, while K0 waits for a heartbeat.
+    /// what several stops took together, while K0 waits for a heartbeat. Or how long the host heard nothing of them.
     pub stood_still: Duration,
     marks: VecDeque<GuestTime>,
     pub last_word: Instant,
@@ -101,7 +101,7 @@ impl Heard {
 
     /// Returns whether a guest has come up.
     pub fn hear(&mut self, line: &str, now: Instant) -> bool {
-        self.last_word = now;
+        let silence = now.since(std::mem::replace(&mut self.last_word, now));
         let Ok(word) = line.parse() else {
             self.garbled += 1;
             return false;
@@ -122,14 +122,15 @@ impl Heard {
                     self.tell(now, What::Turned { line, drives, level, at });
                 }
             }
-            Word::Mark(at) => self.marked(at),
+            Word::Mark(at) => self.marked(at, silence),
             Word::Lost => self.lost += 1,
             Word::Answer { number, at, answer } => self.answered(number, at, answer, now),
         }
         false
     }
 
-    fn marked(&mut self, at: GuestTime) {
+    fn marked(&mut self, at: GuestTime, silence: Duration) {
+        let silence = if self.mark.is_some() { silence } else { Duration::ZERO };
         let gap = self.mark.map_or(Duration::ZERO, |last| at.since(last));
         self.marks.push_back(at);
         let together = match self.marks.front() {
@@ -139,7 +140,7 @@ impl Heard {
             }
             _ => Duration::ZERO,
         };
-        self.stood_still = self.stood_still.max(gap).max(together);
+        self.stood_still = self.stood_still.max(gap).max(together).max(silence);
         self.mark = Some(at);
     }
 
@@ -265,7 +266,7 @@ mod tests {
             let (mut heard, mut at) = (heard(), 0);
             for gap in gaps_ms {
                 at += gap * 1_000_000;
-                heard.hear(&format!("mark {at}"), Instant(0));
+                heard.hear(&format!("mark {at}"), Instant(1_000 + at));
             }
             heard.stood_still.as_millis()
         };
@@ -274,6 +275,15 @@ mod tests {
         assert_eq!(stood(&[40, 40, 40, 120, 40, 120, 40, 40, 40, 40]), 160);
         // So far apart that K0 is fed between them.
         assert_eq!(stood(&[40, 120, 40, 40, 40, 40, 40, 40, 40, 40, 120, 40]), 120);
+    }
+
+    #[test]
+    fn what_the_host_hears_late_is_a_stop_too() {
+        let mut heard = heard();
+        for (at_ms, heard_ms) in [(40, 41), (80, 82), (120, 330), (160, 331)] {
+            heard.hear(&format!("mark {}", at_ms * 1_000_000), Instant(heard_ms * 1_000_000));
+        }
+        assert_eq!(heard.stood_still.as_millis(), 248);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use vigia_core::pump::Output;
 use vigia_core::time::Instant;
 
 use super::watch::{at_of, log_of};
-use super::{Bench, Seeing, sees};
+use super::{Bench, HEARTBEAT, Seeing, sees};
 use crate::vm::clock::{now, rest};
 use crate::vm::rig::RigError;
 use crate::vm::smoke::table::{Spans, ms};
@@ -87,7 +87,7 @@ pub fn a_vigia_that_dies_changes_no_run(bench: &mut Bench, count: u32) -> Seeing
 
 /// At most so many deaths; and by how much each run since the box was new ended beside its plan. K0 is fed all the time.
 fn a_fire_with_deaths(bench: &mut Bench, kills_max: u32) -> Result<(u32, Vec<Duration>), RigError> {
-    let begin = now();
+    let (begin, place) = (now(), bench.rig.lines.place());
     burn(bench)?;
     bench.wait("a fire is answered", |world| {
         world.story().last().is_some_and(|m| m.asked.is_on(Output::MainValve))
@@ -105,8 +105,11 @@ fn a_fire_with_deaths(bench: &mut Bench, kills_max: u32) -> Result<(u32, Vec<Dur
     }
     bench.wait_rest()?;
     let story = bench.story_since(begin);
-    let fell = story.iter().find(|m| !m.is_k0_pulled);
-    sees(fell.is_none(), || format!("K0 fell: {fell:?}"))?;
+    if let Some(fell) = story.iter().find(|m| !m.is_k0_pulled) {
+        let edges = bench.edges(place, HEARTBEAT)?;
+        let silent = edges.windows(2).map(|two| two[1].at.since(two[0].at)).max().unwrap_or_default();
+        return Err(RigError::Not(format!("K0 fell, with {} between two heartbeats: {fell:?}", ms(silent))));
+    }
     killed_after_each_run(&story)?;
     let log = bench.rig.run(&format!("{} | grep -F '] event '", log_of("vigia-pump")))?;
     sees(!log.contains("ErrorStateEntered"), || format!("a fault is latched: {log}"))?;
