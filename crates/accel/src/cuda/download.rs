@@ -39,10 +39,12 @@ impl Download {
     /// Copies a frame to the host and waits for it. Of ten bits the upper eight stay.
     ///
     /// # Errors
-    /// [`CudaError::Format`] for packed colours, or [`CudaError::Call`].
+    /// [`CudaError::Format`] for what no decoder leaves on the device, or [`CudaError::Call`].
     pub fn get(&mut self, image: &DeviceImage) -> Result<Image<'_>, CudaError> {
         let of = image.layout();
-        let format = host_format(of.format).ok_or(CudaError::Format(of.format))?;
+        if !matches!(of.format, DeviceFormat::Nv12 | DeviceFormat::P010) {
+            return Err(CudaError::Format(of.format));
+        }
         let layout = DeviceLayout::packed(of.format, (of.width, of.height), of.matrix, of.range, 1);
         self.gpu.bind()?;
         let room = match self.room.take() {
@@ -65,24 +67,14 @@ impl Download {
         }
         let all = room.values();
         let planes = std::array::from_fn(|p| all.get(layout.offsets[p]..).unwrap_or_default());
-        let image = Image::new(format, of.width, of.height, of.matrix, of.range, planes, layout.pitches);
+        let image =
+            Image::new(PixelFormat::Nv12, of.width, of.height, of.matrix, of.range, planes, layout.pitches);
         image.map_err(|_| CudaError::Size {
             what: "bytes of a frame",
             expected: layout.bytes(),
             given: all.len(),
         })
     }
-}
-
-fn host_format(format: DeviceFormat) -> Option<PixelFormat> {
-    Some(match format {
-        DeviceFormat::Nv12 | DeviceFormat::P010 => PixelFormat::Nv12,
-        DeviceFormat::I420 => PixelFormat::I420,
-        DeviceFormat::Y42b => PixelFormat::Y42b,
-        DeviceFormat::Y444 => PixelFormat::Y444,
-        DeviceFormat::Gray8 => PixelFormat::Gray8,
-        DeviceFormat::Rgbx | DeviceFormat::Bgrx => return None,
-    })
 }
 
 /// Enqueues the way of a plane to its place in `room`.

@@ -38,7 +38,7 @@ pub enum CudaError {
     Idle,
     #[error("the network could not be enqueued: {0}")]
     Enqueue(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("frames in {0:?} are not brought to the host; planar YUV is")]
+    #[error("frames in {0:?} are not brought to the host; NV12 and P010 are")]
     Format(DeviceFormat),
     #[error(transparent)]
     Image(#[from] DeviceImageError),
