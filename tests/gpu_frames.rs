@@ -26,17 +26,20 @@ use serde_json::{Value, json};
 use shared::{Run, shared};
 use vigia::camera::decoder::Memory;
 use vigia::camera::latest::Latest;
-use vigia::camera::{Camera, Options};
+use vigia::camera::{Camera, Options, Report};
 use vigia::config::{self, Config, Flag};
 use vigia::detect::Detector;
 use vigia::detect::network::Network;
 use vigia::detect::orders::Order;
-use vigia::frame::{Frame, Surface};
+use vigia::engines::open;
+use vigia::frame::{Frame, Place, Surface};
 use vigia::model::{self, Loader};
 use vigia_core::detection::Detection;
 use vigia_sim::{Codec, RtspServer};
 
 const CLIP: &str = "media/one-by-one-person-detection.mp4";
+/// Two thirds of a second.
+const SHORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/selftest/clips/h264.mkv");
 const RECIPE: &str = "{precision: fp32, batch: 2}";
 const EVERY: u64 = 40;
 /// Bytes of a picture of the clip.
@@ -215,7 +218,7 @@ fn frames_follow_the_engine() {
         // The plan is made by the program: this one can't build.
         look(&gpu, "", models.path(), &clip);
     }
-    in_a_child(&gpu, || {
+    in_a_child(&gpu, &[], || {
         let server = RtspServer::start().expect("a server");
         let mount = server.add("/clip", vigia_sim::Camera::file(&clip)).expect("a mount");
         let on_gpu = network(models.path(), mount.url(), "tensorrt");
@@ -244,13 +247,67 @@ fn a_file_that_loops_follows_at_its_next_lap() {
     if std::env::var_os(CHILD).is_none() {
         look(&gpu, "", models.path(), &clip);
     }
-    in_a_child(&gpu, || {
-        // Two thirds of a second.
-        let short = concat!(env!("CARGO_MANIFEST_DIR"), "/src/selftest/clips/h264.mkv");
-        let mut rig = Rig::start(network(models.path(), short, "tensorrt"));
+    in_a_child(&gpu, &[], || {
+        let mut rig = Rig::start(network(models.path(), SHORT, "tensorrt"));
         rig.frame_in(Memory::Cuda);
-        rig.swap(network(models.path(), short, "rten").1, 2);
+        rig.swap(network(models.path(), SHORT, "rten").1, 2);
         rig.frame_in(Memory::Host);
+    });
+}
+
+/// A camera whose frames shall stay on the GPU, and what it reports. Nobody takes its frames.
+fn alone(uri: &str) -> (Camera, Arc<Latest>, crossbeam_channel::Receiver<Report>) {
+    let latest = Arc::<Latest>::default();
+    latest.set_place(Place::Device(open::gpu().expect("the double is there")));
+    let config = settings(Path::new("models"), uri, "tensorrt");
+    let (options, (tell, reports)) =
+        (Options { camera: config.camera.clone(), every: 1, once: false }, unbounded());
+    let camera = Camera::start(config.streams[0].clone(), options, latest.clone(), tell).expect("a thread");
+    (camera, latest, reports)
+}
+
+/// Found in review: surfaces of frames that waited or were in work were unmapped after their decoder had freed them.
+#[test]
+fn a_decoder_goes_when_its_frames_are_back_or_given_up() {
+    let gpu = Gpu::new(RECIPE, Decoders::Jetson);
+    in_a_child(&gpu, &[], || {
+        // Over several laps, each of which ends with a flush.
+        let (camera, latest, _reports) = alone(SHORT);
+        let delivered = || camera.counters().delivered.load(Ordering::Relaxed);
+        wait_for("frames", Duration::from_secs(30), || delivered() > 20);
+        drop(camera);
+        assert!(latest.take(Duration::ZERO).is_none(), "what nobody took is taken back");
+        // Somebody holds on to one.
+        let (camera, latest, _reports) = alone(SHORT);
+        let held = latest.take(Duration::from_secs(30)).expect("a frame");
+        assert!(matches!(held.surface, Surface::Device { .. }));
+        drop(camera);
+        drop(held);
+    });
+    if std::env::var_os(CHILD).is_none() {
+        let counts = gpu.counts();
+        assert_eq!(counts.of("egl:unmapped_when_gone"), 0);
+        assert_eq!((counts.of("egl:destroyed_while_mapped"), counts.of("live:registered")), (1, 1));
+    }
+}
+
+/// Found in review: one surface that could not be read kept a camera's frames in host memory for good.
+#[test]
+fn frames_that_were_refused_are_tried_on_the_gpu_again() {
+    let gpu = Gpu::new(RECIPE, Decoders::Jetson);
+    in_a_child(&gpu, &[("VIGIA_DECODERS_FORMAT", "19+2")], || {
+        let server = RtspServer::start().expect("a server");
+        let mount = server.add("/live", vigia_sim::Camera::pattern(320, 240, 10)).expect("a mount");
+        // A file at its next lap, a camera at once.
+        for (camera, latest, reports) in [alone(SHORT), alone(mount.url())] {
+            for memory in [Memory::Host, Memory::Nvmm] {
+                let wanted = |report: Report| report.decoding.is_some_and(|d| d.memory == memory);
+                let mut told = std::iter::from_fn(|| reports.recv_timeout(Duration::from_secs(30)).ok());
+                assert!(told.any(wanted), "{memory:?}: {:?}", camera.state());
+            }
+            let mut frames = std::iter::from_fn(|| latest.take(Duration::from_secs(30)));
+            assert!(frames.any(|frame| matches!(frame.surface, Surface::Device { .. })));
+        }
     });
 }
 
@@ -352,7 +409,7 @@ impl Drop for Rig {
 const CHILD: &str = "VIGIA_GPU_CHILD";
 
 /// Runs `body`, which is all of the calling test, in a process that finds `gpu`.
-fn in_a_child(gpu: &Gpu, body: impl FnOnce()) {
+fn in_a_child(gpu: &Gpu, more: &[(&str, &str)], body: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
         gst::init().expect("GStreamer");
         return body();
@@ -360,7 +417,10 @@ fn in_a_child(gpu: &Gpu, body: impl FnOnce()) {
     let thread = std::thread::current();
     let test = thread.name().expect("the harness names threads by their test");
     let mut child = Command::new(std::env::current_exe().expect("a test knows itself"));
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1").envs(gpu.variables());
+    child
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .envs(gpu.environment(more));
     let done = child.output().expect("it can be started again");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, errors) = (text(&done.stdout), text(&done.stderr));

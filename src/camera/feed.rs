@@ -118,6 +118,11 @@ impl Feed {
         self.latest.place()
     }
 
+    /// The picture that nobody has taken yet is not wanted any more.
+    pub fn withdraw(&self) {
+        self.latest.forget(self.source_id);
+    }
+
     /// What decodes the stream from now on.
     pub fn set_decoding(&self, decoding: Decoding) {
         *self.decoding.lock() = Some(Arc::new(decoding));

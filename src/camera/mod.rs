@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod decoder;
+pub mod detour;
 pub mod device;
 pub mod feed;
 pub mod latest;
@@ -27,8 +28,10 @@ use vigia_core::stream::{Cause, CauseCode, StreamState};
 use vigia_core::time::Instant;
 
 use crate::clock;
+use crate::frame::Place;
 use crate::liveness::Pulse;
 use decoder::Decoding;
+use detour::Detour;
 use feed::{Counters, Feed};
 use latest::Latest;
 use pipeline::{Pipeline, Wanted};
@@ -89,6 +92,7 @@ impl Camera {
         let name = format!("camera-{}", stream.source_id);
         let shown = Arc::new(Mutex::new(StreamState::Connecting));
         let (state, pulse) = (shown.clone(), Pulse::default());
+        let detour = Detour::new(stream.source_id);
         let mut watch = Watch {
             stream,
             options,
@@ -97,7 +101,7 @@ impl Camera {
             reports,
             pulse: pulse.clone(),
             said: None,
-            instead: None,
+            detour,
             shown,
         };
         let work = move || {
@@ -161,8 +165,8 @@ struct Watch {
     pulse: Pulse,
     /// What was reported last.
     said: Option<(StreamState, Option<Arc<Decoding>>)>,
-    /// Why this stream's pictures are not left on the device.
-    instead: Option<String>,
+    /// While this stream's pictures are not left on the device.
+    detour: Detour,
     /// The state, for [`Camera::state`].
     shown: Arc<Mutex<StreamState>>,
 }
@@ -238,7 +242,7 @@ impl Watch {
     /// One connection, from start to its end or trouble.
     fn run_once(&mut self) -> Result<End, Cause> {
         let timeout = self.options.camera.connect_timeout;
-        let wanted = Wanted { place: self.feed.place(), instead: self.instead.clone() };
+        let wanted = Wanted { place: self.feed.place(), instead: self.detour.instead(clock::now()) };
         let choice = self.options.camera.decoder;
         let pipeline = Pipeline::start(&self.stream, &self.feed, choice, &wanted, timeout)?;
         let bus = pipeline.pipeline.bus().ok_or_else(|| Cause::new(CauseCode::Failed, "no bus"))?;
@@ -271,14 +275,10 @@ impl Watch {
     fn is_misplaced(&mut self, pipeline: &Pipeline, wanted: &Wanted) -> bool {
         let source_id = self.stream.source_id;
         if let Some(why) = pipeline.refused() {
-            tracing::warn!(
-                component = "camera",
-                event = "device_frames_refused",
-                source_id,
-                why,
-                "the decoder's frames can't be read on the GPU; they go through host memory",
-            );
-            self.instead = Some(format!("on the device: {why}"));
+            self.detour.take(clock::now(), &why);
+            return true;
+        }
+        if pipeline.live && self.is_straight_again(wanted) {
             return true;
         }
         let moved = pipeline.live && !self.feed.place().is(&wanted.place);
@@ -291,6 +291,11 @@ impl Watch {
             );
         }
         moved
+    }
+
+    /// Whether pictures may be left on the device again.
+    fn is_straight_again(&self, wanted: &Wanted) -> bool {
+        matches!(wanted.place, Place::Device(_)) && self.detour.is_over(clock::now())
     }
 
     /// A camera that ends its stream is down; a file may start again.
@@ -312,7 +317,8 @@ impl Watch {
         }
         // Before the seek: frames of the new lap may come while it returns.
         self.feed.rewind();
-        let stays = self.feed.place().is(&wanted.place) && pipeline.rewind();
+        let moves = !self.feed.place().is(&wanted.place) || self.is_straight_again(wanted);
+        let stays = !moves && pipeline.rewind();
         Ok(if stays { None } else { Some(End::Again) })
     }
 

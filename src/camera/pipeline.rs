@@ -30,6 +30,7 @@ pub struct Pipeline {
     pub pipeline: gst::Pipeline,
     pub live: bool,
     device: Option<Arc<Device>>,
+    feed: Arc<Feed>,
 }
 
 /// Where pictures shall be left.
@@ -102,7 +103,7 @@ impl Pipeline {
             }
             Output::Raw => tail.attach(&pipeline, &src_pad(&source.element)?, None)?,
         }
-        let started = Self { pipeline, live: source.live, device };
+        let started = Self { pipeline, live: source.live, device, feed: feed.clone() };
         started.pipeline.set_state(gst::State::Playing).map_err(|_| started.first_error())?;
         Ok(started)
     }
@@ -141,7 +142,7 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         if let Some(device) = &self.device {
-            device.close();
+            device.close(&self.feed);
         }
         let _ = self.pipeline.set_state(gst::State::Null);
         // Callbacks hold the feed; without the bus they go with the pipeline.

@@ -15,8 +15,9 @@ use crate::frame::Surface;
 const FORMATS: [&str; 5] = ["NV12", "I420", "Y42B", "Y444", "GRAY8"];
 /// And those that the kernels read of what decoders leave on the device.
 const DEVICE_FORMATS: [&str; 2] = ["NV12", "P010_10LE"];
-/// Buffers of a decoder that we may hold: one waits, one is taken, two are in flight, two for a trial.
-const BUFFERS_HELD: u32 = 6;
+/// Buffers on the device that we may hold: one comes, one waits, two are in flight (what is taken for the next batch is in
+/// the place of one), and of a trial one is looked at and two wait.
+const BUFFERS_HELD: u32 = 7;
 /// A picture that claims to be older than this has a broken clock, not a long way.
 const AGE_MAX: Duration = Duration::from_secs(10);
 
@@ -33,7 +34,7 @@ impl Pictures {
     /// The sink. With `sync` it shows pictures when it is their time, with `newest` it keeps the newest only.
     pub fn sink(self, sync: bool, newest: bool) -> gst_app::AppSink {
         let Self { feed, device, memory, live } = self;
-        let pools = device.clone().filter(|_| memory != Memory::Host);
+        let pools = device.clone().filter(|_| memory != Memory::Host).map(|device| (device, feed.clone()));
         let mut format: Option<(gst::Caps, VideoInfo)> = None;
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
@@ -74,8 +75,8 @@ impl Pictures {
         // An unread picture must not hide the end of the stream.
         sink.set_property("wait-on-eos", false);
         sink.set_property("enable-last-sample", false);
-        if let (Some(device), Some(pad)) = (&pools, sink.static_pad("sink")) {
-            watch_pool(&pad, device);
+        if let (Some((device, feed)), Some(pad)) = (pools, sink.static_pad("sink")) {
+            watch_pool(&pad, &device, &feed);
         }
         sink
     }
@@ -90,17 +91,22 @@ fn accepted(memory: Memory) -> gst::Caps {
     }
 }
 
-/// Tells the decoder how many buffers we may hold, and lets its surfaces go before a change of format ends their pool.
-fn watch_pool(pad: &gst::Pad, device: &Arc<Device>) {
-    let device = device.clone();
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if info.event().is_some_and(|event| event.type_() == gst::EventType::Caps) {
-            device.forget();
+/// Tells the decoder how many buffers we may hold, and lets its surfaces go before what may end their pool: another format, a
+/// flush, after which surfaces of a new pool may lie where those of the old one did, or the question for a new pool.
+fn watch_pool(pad: &gst::Pad, device: &Arc<Device>, feed: &Arc<Feed>) {
+    let ends = [gst::EventType::Caps, gst::EventType::FlushStop];
+    let (pool, of) = (device.clone(), feed.clone());
+    let events = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+    pad.add_probe(events, move |_, info| {
+        if info.event().is_some_and(|event| ends.contains(&event.type_())) {
+            pool.forget(&of);
         }
         gst::PadProbeReturn::Ok
     });
-    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH, |_, info| {
+    let (pool, of) = (device.clone(), feed.clone());
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH, move |_, info| {
         if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(gst::QueryRef::view_mut) {
+            pool.forget(&of);
             let bytes = query.get().0.and_then(|caps| VideoInfo::from_caps(caps).ok());
             let bytes = bytes.and_then(|info| u32::try_from(info.size()).ok()).unwrap_or(0);
             query.add_allocation_pool(None::<&gst::BufferPool>, bytes, BUFFERS_HELD, 0);

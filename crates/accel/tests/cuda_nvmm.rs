@@ -172,13 +172,25 @@ fn surfaces_are_registered_once(kind: Kind) {
         assert_eq!(count("live:texture"), textures);
         // A frame in flight keeps its surface, and the pool may change meanwhile.
         let held = nvmm.image(&pool.buffer()).expect("it is known");
+        assert!(!nvmm.is_held(), "its pool is there");
         nvmm.forget();
+        assert!(nvmm.is_held());
         assert_eq!((count("live:registered"), count("live:egl")), (1, 1));
         drop(held);
+        assert!(!nvmm.is_held());
         assert_eq!((count("live:registered"), count("live:egl"), count("live:texture")), (0, 0, 0));
         matches_the_cpu(&gpu, &mut nvmm, &pool.buffer());
+        // One that does not come back in time: nothing is done with a surface that may be gone.
+        let late = nvmm.image(&pool.buffer()).expect("it is known");
+        nvmm.forget();
+        nvmm.abandon();
+        assert!(!nvmm.is_held());
+        drop(late);
+        assert_eq!((count("live:registered"), count("live:egl"), count("live:texture")), (1, 1, 0));
+        // Its pool's successor is another matter.
+        matches_the_cpu(&gpu, &mut nvmm, &pool.buffer());
         drop(nvmm);
-        assert_eq!((count("live:registered"), count("live:egl"), count("live:texture")), (0, 0, 0));
+        assert_eq!((count("live:registered"), count("live:texture")), (1, 0));
     });
 }
 
@@ -213,6 +225,12 @@ fn surfaces_of_cuda_memory_need_no_egl() {
         pool.params[5] = unsafe { rows_of(&bytes, 256, bytes.len() / 256) };
         matches_the_cpu(&gpu, &mut nvmm, &pool.buffer());
         assert_eq!(count("NvBufSurfaceMapEglImage"), 0);
+        // Its pool's end waits for it all the same.
+        let held = nvmm.image(&pool.buffer()).expect("it is a surface");
+        nvmm.forget();
+        assert!(nvmm.is_held());
+        drop(held);
+        assert!(!nvmm.is_held());
     });
 }
 

@@ -180,6 +180,9 @@ pub(crate) enum Keep {
     /// A buffer of a decoder's pool.
     #[cfg(feature = "surface")]
     Gst(gst::Buffer),
+    /// A buffer of a pool whose end must wait for it.
+    #[cfg(feature = "surface")]
+    Pooled(gst::Buffer, Arc<super::nvmm::Pool>),
     /// What was made for its surface, and the same: the surface may go with the buffer, so it must outlive the first.
     #[cfg(feature = "surface")]
     Nvmm(Arc<super::nvmm::Registered>, gst::Buffer),

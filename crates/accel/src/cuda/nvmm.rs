@@ -2,8 +2,9 @@
 //!
 //! On a GPU with memory of its own the planes are CUDA memory. On a Jetson they are surfaces that EGL maps and CUDA
 //! registers: as rows, or as the decoder's own block-linear arrays, which textures read. Registering costs up to a
-//! millisecond, so it is done once per surface: decoders have a fixed pool. [`Nvmm::forget`] lets the pool go when a
-//! camera's caps change.
+//! millisecond, so it is done once per surface: decoders have a fixed pool, which [`Nvmm::forget`] lets go before it changes
+//! or ends. The decoder frees its surfaces whoever holds their buffers, so whoever ends a pool waits until no frame in
+//! flight holds one any more ([`Nvmm::is_held`]), and gives up those that stay ([`Nvmm::abandon`]).
 //!
 //! `libnvbufsurface.so`, `libEGL.so.1` and the EGL functions of libcuda are found at run time. Ran on doubles of all
 //! three; no Jetson has run it yet.
@@ -11,7 +12,8 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use cudarc::driver::sys;
 use libloading::Library;
@@ -86,28 +88,37 @@ struct Api {
 }
 
 impl Api {
-    fn load() -> Result<Self, NvmmError> {
-        // What the other one draws its display from; asked for first, so that its absence has a name.
-        open("libEGL.so.1")?;
-        let (surfaces, cuda) = ("libnvbufsurface.so", "libcuda.so.1");
-        let (nvbuf, driver) = (open(surfaces)?, open(cuda)?);
-        // SAFETY: these are the signatures of nvbufsurface.h and cudaEGL.h; both libraries stay.
-        unsafe {
-            Ok(Api {
-                map: symbol(nvbuf, surfaces, "NvBufSurfaceMapEglImage")?,
-                unmap: symbol(nvbuf, surfaces, "NvBufSurfaceUnMapEglImage")?,
-                register: symbol(driver, cuda, "cuGraphicsEGLRegisterImage")?,
-                mapped_frame: symbol(driver, cuda, "cuGraphicsResourceGetMappedEglFrame")?,
-            })
+    /// Loaded once, when the first surface needs it. What was not there may come.
+    fn get() -> Result<&'static Self, NvmmError> {
+        static API: OnceLock<Api> = OnceLock::new();
+        match API.get() {
+            Some(api) => Ok(api),
+            None => Self::load().map(|api| API.get_or_init(|| api)),
         }
+    }
+
+    fn load() -> Result<Self, NvmmError> {
+        let (surfaces, cuda) = ("libnvbufsurface.so", "libcuda.so.1");
+        // What the other one draws its display from; asked for first, so that its absence has a name.
+        let (egl, nvbuf, driver) = (open("libEGL.so.1")?, open(surfaces)?, open(cuda)?);
+        // SAFETY: these are the signatures of nvbufsurface.h and cudaEGL.h; both libraries stay, see below.
+        let api = unsafe {
+            Api {
+                map: symbol(&nvbuf, surfaces, "NvBufSurfaceMapEglImage")?,
+                unmap: symbol(&nvbuf, surfaces, "NvBufSurfaceUnMapEglImage")?,
+                register: symbol(&driver, cuda, "cuGraphicsEGLRegisterImage")?,
+                mapped_frame: symbol(&driver, cuda, "cuGraphicsResourceGetMappedEglFrame")?,
+            }
+        };
+        // They stay loaded: EGL's displays live as long as the process.
+        [egl, nvbuf, driver].into_iter().for_each(std::mem::forget);
+        Ok(api)
     }
 }
 
-/// Stays loaded: EGL's displays live as long as the process.
-fn open(library: &'static str) -> Result<&'static Library, NvmmError> {
+fn open(library: &'static str) -> Result<Library, NvmmError> {
     // SAFETY: system libraries, whose initialisers may run at any time.
-    let opened = unsafe { Library::new(library) };
-    opened.map(|l| &*Box::leak(Box::new(l))).map_err(|source| NvmmError::Library { library, source })
+    unsafe { Library::new(library) }.map_err(|source| NvmmError::Library { library, source })
 }
 
 /// # Safety
@@ -121,9 +132,17 @@ unsafe fn symbol<T: Copy>(from: &Library, library: &'static str, name: &'static 
 /// Reads frames of NVMM memory. One for each camera, so that its pool goes with it.
 pub struct Nvmm {
     gpu: Arc<Gpu>,
-    /// Loaded when the first surface needs it.
-    api: Option<Arc<Api>>,
+    pool: Arc<Pool>,
     registered: HashMap<(usize, u64), Arc<Registered>>,
+    /// Pools that were let go while frames in flight held surfaces of them.
+    leaving: Vec<Weak<Pool>>,
+}
+
+/// A decoder's pool, held by all that came of its surfaces.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    /// Its surfaces may be gone: nothing is undone with them.
+    is_abandoned: AtomicBool,
 }
 
 impl fmt::Debug for Nvmm {
@@ -135,7 +154,8 @@ impl fmt::Debug for Nvmm {
 impl Nvmm {
     #[must_use]
     pub fn new(gpu: &Arc<Gpu>) -> Self {
-        Nvmm { gpu: gpu.clone(), api: None, registered: HashMap::new() }
+        let (pool, registered, leaving) = (Arc::default(), HashMap::new(), Vec::new());
+        Nvmm { gpu: gpu.clone(), pool, registered, leaving }
     }
 
     /// The frame, without a copy. Holds a reference to the buffer, whose caps must say `memory:NVMM`.
@@ -149,7 +169,7 @@ impl Nvmm {
             Memory::System(_) => Err(NvmmError::System),
             Memory::Cuda(address) => {
                 surface.layout.check(surface.bytes)?;
-                let keep = Keep::Gst(buffer.clone());
+                let keep = Keep::Pooled(buffer.clone(), self.pool.clone());
                 // SAFETY: the surface says so and agrees with itself; it lives as long as the buffer, which is kept.
                 Ok(unsafe { DeviceImage::from_address(surface.layout, address, keep) })
             }
@@ -171,16 +191,13 @@ impl Nvmm {
         params: *const u8,
         surface: &Surface,
     ) -> Result<Arc<Registered>, NvmmError> {
-        let api = match &self.api {
-            Some(api) => api.clone(),
-            None => self.api.insert(Arc::new(Api::load()?)).clone(),
-        };
+        let api = Api::get()?;
         if self.registered.len() >= SURFACES_MAX {
             self.registered.clear();
         }
         // The old one is unmapped before the new one is mapped: it may be the same surface.
         self.registered.remove(&key);
-        let registered = Arc::new(Registered::new(&self.gpu, api, at, params, surface)?);
+        let registered = Arc::new(Registered::new((&self.gpu, &self.pool), api, at, params, surface)?);
         self.registered.insert(key, registered.clone());
         Ok(registered)
     }
@@ -188,6 +205,22 @@ impl Nvmm {
     /// Lets all surfaces go: the decoder's pool is about to change. Frames that are still in flight keep theirs.
     pub fn forget(&mut self) {
         self.registered.clear();
+        let left = Arc::downgrade(&std::mem::take(&mut self.pool));
+        self.leaving.push(left);
+        self.leaving.retain(|pool| pool.strong_count() > 0);
+    }
+
+    /// Whether frames in flight hold surfaces of a pool that was let go.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.leaving.iter().any(|pool| pool.strong_count() > 0)
+    }
+
+    /// Those frames hold them for too long: their surfaces go now, so what was made for them is never taken down.
+    pub fn abandon(&mut self) {
+        for pool in self.leaving.drain(..).filter_map(|pool| pool.upgrade()) {
+            pool.is_abandoned.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -215,7 +248,8 @@ fn read(at: *mut c_void) -> Result<(*const u8, Surface), NvmmError> {
 /// A surface that CUDA can read.
 pub(crate) struct Registered {
     gpu: Arc<Gpu>,
-    api: Arc<Api>,
+    pool: Arc<Pool>,
+    api: &'static Api,
     surface: *mut c_void,
     resource: *mut c_void,
     /// As the surface says it: what CUDA says of its pitch may be another thing.
@@ -243,8 +277,8 @@ const EGL_IMAGE: usize = 312;
 
 impl Registered {
     fn new(
-        gpu: &Arc<Gpu>,
-        api: Arc<Api>,
+        (gpu, pool): (&Arc<Gpu>, &Arc<Pool>),
+        api: &'static Api,
         surface: *mut c_void,
         params: *const u8,
         of: &Surface,
@@ -257,6 +291,7 @@ impl Registered {
         // From here on dropping it undoes what was done.
         let mut new = Registered {
             gpu: gpu.clone(),
+            pool: pool.clone(),
             api,
             surface,
             resource: std::ptr::null_mut(),
@@ -323,6 +358,10 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.textures = None;
+        if self.pool.is_abandoned.load(Ordering::Acquire) {
+            // CUDA's registration keeps the memory; the surface, which the other call needs, may be gone.
+            return;
+        }
         let context = self.gpu.context();
         if !self.resource.is_null() {
             let resource: sys::CUgraphicsResource = self.resource.cast();
@@ -332,8 +371,8 @@ impl Drop for Registered {
                 .and_then(|()| unsafe { sys::cuGraphicsUnregisterResource(resource) }.result());
             context.record_err(gone);
         }
-        // SAFETY: it was mapped by `new`, and is unmapped once. Its surface lives: pools keep their buffers while the
-        // camera's pipeline is up, and `forget` is called before it goes down.
+        // SAFETY: it was mapped by `new`, and is unmapped once. Its surface lives: before a pool goes it is let go, and what
+        // frames in flight hold then is waited for or abandoned.
         unsafe { (self.api.unmap)(self.surface, 0) };
     }
 }

@@ -82,10 +82,12 @@ pub unsafe extern "C" fn vigia_cuda_egl_destroy(image: *mut c_void) {
     if MAPPED.lock().unwrap_or_else(PoisonError::into_inner).contains(&(image as usize)) {
         count::add("egl:destroyed_while_mapped", 1);
     }
+    GONE.lock().unwrap_or_else(PoisonError::into_inner).insert(image as usize);
 }
 
-/// Images that are mapped now.
+/// Images that are mapped now, and those whose surface is gone.
 static MAPPED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+static GONE: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 /// In the parameters of a surface, which a surface points to.
 const PARAMS: usize = 24;
@@ -118,6 +120,9 @@ unsafe extern "C" fn NvBufSurfaceMapEglImage(surface: *const u8, _index: i32) ->
 unsafe extern "C" fn NvBufSurfaceUnMapEglImage(surface: *const u8, _index: i32) -> i32 {
     // SAFETY: as above.
     let image = unsafe { image_of(surface) };
+    if GONE.lock().unwrap_or_else(PoisonError::into_inner).contains(&(image as usize)) {
+        count::add("egl:unmapped_when_gone", 1);
+    }
     MAPPED.lock().unwrap_or_else(PoisonError::into_inner).remove(&(image as usize));
     count::less("live:egl", 1);
     0

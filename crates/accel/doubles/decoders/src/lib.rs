@@ -10,7 +10,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `VIGIA_DECODERS_ONLY` | the one element there is, as an Orin has `nvv4l2decoder` only |
-//! | `VIGIA_DECODERS_FORMAT` | the colour format that surfaces claim to have, a number of `nvbufsurface.h` |
+//! | `VIGIA_DECODERS_FORMAT` | the colour format that surfaces claim to have, a number of `nvbufsurface.h`; with `+N` only those of the first N pools |
 
 mod cuda;
 mod decoder;

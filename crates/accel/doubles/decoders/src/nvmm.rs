@@ -34,7 +34,7 @@ unsafe impl Send for Surface {}
 unsafe impl Sync for Surface {}
 
 impl Surface {
-    fn new(driver: &'static Driver, info: &VideoInfo) -> Option<Self> {
+    fn new(driver: &'static Driver, info: &VideoInfo, pool: u32) -> Option<Self> {
         static FDS: AtomicU32 = AtomicU32::new(100);
         let (width, height) = (info.width(), info.height());
         let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
@@ -51,7 +51,7 @@ impl Surface {
             (0, width),
             (4, height),
             (8, pitch),
-            (12, format(info)),
+            (12, format(info, pool)),
             (16, BLOCK_LINEAR),
             (24, FDS.fetch_add(1, Ordering::Relaxed)),
             (32, first + second),
@@ -82,7 +82,6 @@ impl Surface {
 
 impl Drop for Surface {
     fn drop(&mut self) {
-        self.driver.free_egl_image(self.params[EGL_IMAGE_WORD] as *mut c_void);
         self.arrays.iter().for_each(|array| self.driver.free_array(*array));
     }
 }
@@ -93,9 +92,14 @@ fn put(words: &mut [u64], at: usize, value: u32) {
 }
 
 /// `NVBUF_COLOR_FORMAT_NV12` and its relatives.
-fn format(info: &VideoInfo) -> u32 {
+fn format(info: &VideoInfo, pool: u32) -> u32 {
     if let Ok(asked) = std::env::var("VIGIA_DECODERS_FORMAT") {
-        return asked.parse().expect("VIGIA_DECODERS_FORMAT is a number");
+        let number = |text: &str| text.parse().expect("VIGIA_DECODERS_FORMAT is a number, or two as in 19+1");
+        match asked.split_once('+') {
+            None => return number(&asked),
+            Some((format, pools)) if pool < number(pools) => return number(format),
+            Some(_) => {}
+        }
     }
     let full = info.colorimetry().range() == VideoColorRange::Range0_255;
     let base = if info.colorimetry().matrix() == VideoColorMatrix::Bt709 { 33 } else { 6 };
@@ -110,6 +114,8 @@ struct Shared {
     driver: &'static Driver,
     state: Mutex<State>,
     back: Condvar,
+    /// Of all surfaces, wherever they are.
+    images: Vec<u64>,
 }
 
 struct State {
@@ -150,18 +156,26 @@ impl Drop for Lease {
 
 impl Pool {
     pub fn new(driver: &'static Driver, info: &VideoInfo) -> Option<Self> {
-        let free = (0..SURFACES).map(|_| Surface::new(driver, info)).collect::<Option<_>>()?;
+        static POOLS: AtomicU32 = AtomicU32::new(0);
+        let pool = POOLS.fetch_add(1, Ordering::Relaxed);
+        let free =
+            (0..SURFACES).map(|_| Surface::new(driver, info, pool)).collect::<Option<VecDeque<_>>>()?;
+        let images = free.iter().map(|surface| surface.params[EGL_IMAGE_WORD]).collect();
         Some(Pool(Arc::new(Shared {
             driver,
             state: Mutex::new(State { free, open: true }),
             back: Condvar::new(),
+            images,
         })))
     }
 
-    /// Surfaces that are out go when they come back.
+    /// As NVIDIA's decoder it takes all its surfaces along, wherever their buffers are; only the pixels of those that are out
+    /// stay until they come back.
     pub fn close(&self) {
         let mut state = self.0.state();
-        state.open = false;
+        if std::mem::replace(&mut state.open, false) {
+            self.0.images.iter().for_each(|image| self.0.driver.free_egl_image(*image as *mut c_void));
+        }
         state.free.clear();
         self.0.back.notify_all();
     }
