@@ -164,7 +164,7 @@ fn the_service_manager_waits_for_what_goes_on_before_the_start() {
     let file = rig.gpu.plans().join(shared::files(&rig.gpu.plans()).remove(0));
     let (mut passport, plan) = store::read(&file).expect("a plan");
     let frames = passport.accuracy.take().expect("it was measured").frames;
-    Store::new(&rig.gpu.plans()).put(&passport, &plan).expect("the disk has room");
+    Store::new(rig.gpu.plans()).put(&passport, &plan).expect("the disk has room");
     while manager.within(Duration::from_millis(1)).is_some() {}
     let vigia = start();
     let (before, _) = manager.until("READY=1");
