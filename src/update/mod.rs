@@ -16,6 +16,7 @@ pub mod rest;
 pub mod slots;
 pub mod state;
 pub mod tool;
+pub mod work;
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -85,6 +86,24 @@ impl Places {
     #[must_use]
     pub fn rest(&self) -> PathBuf {
         self.at("run/vigia-box/rest.json")
+    }
+
+    /// What `vigia` says about its work.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.at("run/vigia-box/work.json")
+    }
+
+    /// The same of the version before this one, kept when the update was written.
+    #[must_use]
+    pub fn work_before(&self) -> PathBuf {
+        self.at("data/update/before.json")
+    }
+
+    /// What the verdict still misses of a version on trial, a sentence a line.
+    #[must_use]
+    pub fn missed(&self) -> PathBuf {
+        self.at("data/update/missed")
     }
 }
 
