@@ -75,8 +75,7 @@ impl Hut {
         command.args(["self-test", "--live", "--json", "--config"]).arg(self.at("site.yaml"));
         let output = command.envs(self.environment()).output().expect("it runs");
         let shown = String::from_utf8_lossy(&output.stderr);
-        let report: Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {shown}"));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {shown}"));
         for check in report["checks"].as_array().expect("a list") {
             let is_told = shown.contains(check["said"].as_str().expect("a sentence"));
             assert!(is_told, "each is a line on standard error: {shown}");
@@ -130,7 +129,11 @@ fn a_box_that_works_says_so_and_what_does_not_has_its_sentence() {
         it.work()["has_looked"] == true && it.work()["has_broker"] == true
     });
     let (code, report) = it.await_check("pump", "passed", "at rest; its lines passed their test");
-    assert_eq!((code, &report["passed"], &report["building"]), (0, &json!(true), &json!(false)), "{report:#}");
+    assert_eq!(
+        (code, &report["passed"], &report["building"]),
+        (0, &json!(true), &json!(false)),
+        "{report:#}"
+    );
     let outcomes: Vec<&Value> =
         report["checks"].as_array().expect("a list").iter().map(|c| &c["name"]).collect();
     assert_eq!(outcomes, ["vigia", "cameras", "engine", "broker", "pump"]);

@@ -14,6 +14,7 @@ mod evidence;
 mod fires;
 mod governor;
 mod operator;
+mod parts;
 mod plans;
 mod record;
 mod rename;

@@ -15,6 +15,7 @@ impl App {
         self.beacon.tell(alarms, fire);
         let work = self.work();
         self.teller.tell(work);
+        self.send_parts();
         if self.watchdog.is_heard() {
             self.watchdog.doing(self.in_short());
         }

@@ -25,7 +25,11 @@ pub fn check(config: &Config, now: &Work, before: Option<&Work>, note: &mut impl
     if was_away && !now.has_broker {
         note(Check::missing(BROKER, "it was away before the update, and is now", false));
         if config.pump.is_some() {
-            note(Check::missing(PUMP, "nobody says how it is: the broker is away, as before the update", false));
+            note(Check::missing(
+                PUMP,
+                "nobody says how it is: the broker is away, as before the update",
+                false,
+            ));
         }
         return;
     }
@@ -123,7 +127,8 @@ impl Ears {
     fn pump(&self) -> Check {
         let until = clock::now().after(PUMP_SILENT_MAX);
         while let Some(heard) = self.hear(until) {
-            let told = json_of(&heard).filter(|v| heard.topic == self.pump && v["host"] == self.host.as_str());
+            let told =
+                json_of(&heard).filter(|v| heard.topic == self.pump && v["host"] == self.host.as_str());
             if let Some(told) = told.filter(|told| !heard.retained || told["online"] == false) {
                 return judged(&told);
             }
@@ -156,14 +161,19 @@ fn judged(told: &Value) -> Check {
         return Check::failed(PUMP, format!("its lines and K0 have not passed their test ({state})"));
     }
     if names("trouble").contains(&"watchdog_relay") {
-        return Check::failed(PUMP, format!("K0 does not do as its heartbeat says: its contact says {relay}"));
+        return Check::failed(
+            PUMP,
+            format!("K0 does not do as its heartbeat says: its contact says {relay}"),
+        );
     }
     let alarms = names("alarm");
     let figures = json!({ "state": state, "watchdog_relay": relay, "bank": told["bank"] });
     let how = match &*state {
         "IDLE" | "OFF" if alarms.is_empty() => "at rest".to_owned(),
         // A fire, or somebody at the box: it does what it is for.
-        _ => format!("at work ({state}{})", alarms.iter().map(|name| format!(", {name}")).collect::<String>()),
+        _ => {
+            format!("at work ({state}{})", alarms.iter().map(|name| format!(", {name}")).collect::<String>())
+        }
     };
     let k0 = if relay == "not_fitted" { "it has no K0" } else { "K0 passed its test" };
     Check::passed(PUMP, format!("{how}; its lines passed their test, {k0}"), figures)
@@ -190,7 +200,11 @@ mod tests {
             (but(json!({ "state": "RUNNING" })), Outcome::Passed, "at work (RUNNING)"),
             (but(json!({ "trouble": ["test_overdue"] })), Outcome::Passed, "at rest"),
             (but(json!({ "online": false, "why": "no socket" })), Outcome::Failed, "not reach it: no socket"),
-            (but(json!({ "self_tested": false, "state": "BOOT" })), Outcome::Failed, "not passed their test (BOOT)"),
+            (
+                but(json!({ "self_tested": false, "state": "BOOT" })),
+                Outcome::Failed,
+                "not passed their test (BOOT)",
+            ),
             (
                 but(json!({ "state": "ERROR", "error": { "fault": "self_test" } })),
                 Outcome::Failed,

@@ -22,7 +22,7 @@ pub struct Report {
     pub vigia: &'static str,
     pub taken: Utc,
     pub passed: bool,
-    /// The processor stands in for the GPU until the plan is built: to be asked again.
+    /// Until the plan is built the processor stands in for the GPU, or nothing detects: to be asked again.
     pub building: bool,
     pub checks: Vec<Check>,
 }
@@ -51,7 +51,7 @@ pub fn run(config: &Config, places: &Places, mut hears: impl FnMut(&Check)) -> R
         vigia: env!("CARGO_PKG_VERSION"),
         taken: clock::utc(),
         passed: checks.iter().all(|c| c.outcome != Outcome::Failed),
-        building: now.is_some_and(|now| now.is_building && now.degraded.is_some()),
+        building: now.is_some_and(|now| now.is_building && (now.degraded.is_some() || now.engine.is_none())),
         checks,
     }
 }
@@ -114,14 +114,18 @@ fn engine(now: &Work, before: Option<&Work>) -> Check {
     }
     let gave = now.cameras.values().any(|camera| camera.gave);
     match now.has_looked {
-        true if was_degraded => {
-            Check::passed(NAME, format!("{name} detects; the GPU did not before the update, either"), Value::Null)
-        }
+        true if was_degraded => Check::passed(
+            NAME,
+            format!("{name} detects; the GPU did not before the update, either"),
+            Value::Null,
+        ),
         true => Check::passed(NAME, format!("{name} detects"), Value::Null),
         false if gave && !now.is_paused => {
             Check::failed(NAME, format!("{name} has not looked at any picture"))
         }
-        false => Check::passed(NAME, format!("{name} is loaded; there was no picture to look at"), Value::Null),
+        false => {
+            Check::passed(NAME, format!("{name} is loaded; there was no picture to look at"), Value::Null)
+        }
     }
 }
 
@@ -147,11 +151,31 @@ mod tests {
         for (before, now, outcome, phrase) in [
             (None, with(&[]), Outcome::Passed, "the site has none"),
             (None, with(&[(1, on.clone()), (2, off.clone())]), Outcome::Passed, "1 of 2"),
-            (None, with(&[(1, off.clone())]), Outcome::Failed, "camera 1 has given no picture: nobody answers"),
-            (Some(with(&[(1, off.clone())])), with(&[(1, off.clone())]), Outcome::Passed, "none is asked for"),
+            (
+                None,
+                with(&[(1, off.clone())]),
+                Outcome::Failed,
+                "camera 1 has given no picture: nobody answers",
+            ),
+            (
+                Some(with(&[(1, off.clone())])),
+                with(&[(1, off.clone())]),
+                Outcome::Passed,
+                "none is asked for",
+            ),
             (Some(with(&[(1, on.clone())])), with(&[(1, lost.clone())]), Outcome::Passed, "has given one"),
-            (Some(with(&[(1, on.clone())])), with(&[(1, off.clone())]), Outcome::Failed, "before the update pictures"),
-            (Some(with(&[(7, on.clone())])), with(&[(1, on.clone())]), Outcome::Failed, "camera 7 is not there"),
+            (
+                Some(with(&[(1, on.clone())])),
+                with(&[(1, off.clone())]),
+                Outcome::Failed,
+                "before the update pictures",
+            ),
+            (
+                Some(with(&[(7, on.clone())])),
+                with(&[(1, on.clone())]),
+                Outcome::Failed,
+                "camera 7 is not there",
+            ),
         ] {
             let check = cameras(&now, before.as_ref());
             assert!(check.outcome == outcome && check.said.contains(phrase), "{phrase}: {check:?}");
@@ -169,7 +193,12 @@ mod tests {
             (Some(with("rten")), with("tensorrt"), Outcome::Passed, "tensorrt detects"),
             (Some(with("tensorrt")), with("openvino"), Outcome::Failed, "tensorrt detected before"),
             (Some(with("openvino")), with("rten"), Outcome::Failed, "openvino detected before"),
-            (Some(with("tensorrt")), degraded("rten"), Outcome::Failed, "rten stands in for the GPU: no plan"),
+            (
+                Some(with("tensorrt")),
+                degraded("rten"),
+                Outcome::Failed,
+                "rten stands in for the GPU: no plan",
+            ),
             (None, degraded("rten"), Outcome::Failed, "stands in"),
             (Some(degraded("rten")), degraded("rten"), Outcome::Passed, "did not before the update"),
             (None, blind.clone(), Outcome::Failed, "has not looked"),
