@@ -66,6 +66,12 @@ impl Telemetry {
         self.0.lock().last.map(|last| now.since(last))
     }
 
+    /// Whether any frame was processed.
+    #[must_use]
+    pub fn has_looked(&self) -> bool {
+        self.0.lock().last.is_some()
+    }
+
     /// Frames per second, all sources.
     #[must_use]
     pub fn throughput(&self, now: Instant) -> f32 {

@@ -24,6 +24,8 @@ pub struct Identity {
     pub pump_topic: Arc<str>,
     /// Of versions and updates, retained.
     pub update_topic: Arc<str>,
+    /// Of support bundles, in parts.
+    pub support_topic: Arc<str>,
     /// Of the metrics that a command asked for.
     pub report_topic: Arc<str>,
     pub metrics_topic: Arc<str>,
@@ -56,6 +58,7 @@ impl Identity {
             why_topic: format!("{status}/{instance_id}/why").into(),
             pump_topic: format!("{status}/{instance_id}/pump").into(),
             update_topic: format!("{status}/{instance_id}/update").into(),
+            support_topic: format!("{status}/{instance_id}/support").into(),
             report_topic: format!("{status}/metrics/{instance_id}").into(),
             metrics_topic: format!("{}/{instance_id}", config.mqtt.metrics_topic).into(),
             boot_id: boot_id.trim().to_owned(),

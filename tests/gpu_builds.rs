@@ -17,6 +17,7 @@ mod rig;
 mod shared;
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use broker::{Witness, wait_for};
@@ -287,6 +288,76 @@ fn a_build_belongs_to_the_model_that_waits_for_it() {
     assert_eq!(rig.builds(0).last().map(|news| news["state"].clone()), Some(json!("cancelled")));
     assert_eq!(rig.site.order("cancel_build", json!({}))["code"], "unavailable");
     sees_with(&rig, "other");
+}
+
+/// Only the new system can build for its TensorRT: while it does the processor detects, and the verdict waits
+/// (`tests/system.sh`). The old plans stay, for the way back.
+#[test]
+fn after_an_update_the_verdict_hears_that_plans_are_built() {
+    let Some(rig) = rig() else { return };
+    rig.gpu.build(rig.models.path(), &["small"]);
+    let folder = shared::folder();
+    let at = |path: &str| folder.path().join(path);
+    for dir in ["run/vigia-box", "data/update"] {
+        fs::create_dir_all(at(dir)).expect("ours");
+    }
+    let site = format!(
+        "mqtt: {{ host: 127.0.0.1, port: {} }}\nstreams: [{{ source_id: 1 }}]\n",
+        rig.site.broker.port
+    );
+    fs::write(at("site.yaml"), site).expect("ours");
+    let (root, run) = (folder.path().display().to_string(), at("run/vigia-box").display().to_string());
+    // Exit code, whether it is to be asked again, and what is said of the engine.
+    let live = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vigia"));
+        command
+            .args(["self-test", "--live", "--json", "--config"])
+            .arg(at("site.yaml"))
+            .env("VIGIA_ROOT", &root);
+        let output = command.output().expect("it runs");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        let checks = report["checks"].as_array().expect("a list").clone();
+        let engine = checks.into_iter().find(|check| check["name"] == "engine").unwrap_or_default();
+        let said = engine["said"].as_str().unwrap_or_default().to_owned();
+        (output.status.code(), report["building"] == true, said)
+    };
+    let await_live = |wanted: (i32, bool, &str)| {
+        wait_for(wanted.2, Duration::from_secs(60), || {
+            let (code, building, said) = live();
+            (code, building) == (Some(wanted.0), wanted.1) && said.contains(wanted.2)
+        });
+    };
+    let vigia = rig.start(&[("RUNTIME_DIRECTORY", &run)], "tensorrt");
+    rig.await_engine("tensorrt");
+    await_live((0, false, "tensorrt detects"));
+    fs::copy(at("run/vigia-box/work.json"), at("data/update/before.json")).expect("as update-gate does");
+    rig.stop(vigia);
+    let new = [
+        ("RUNTIME_DIRECTORY", &*run),
+        ("VIGIA_NVINFER_VERSION", "10.4.0"),
+        ("VIGIA_NVINFER_FAULTS", "slow=1000"),
+    ];
+    let vigia = rig.start(&new, "tensorrt");
+    rig.await_status(|status| status["status"] == "running" && status["build"].is_object());
+    await_live((
+        1,
+        true,
+        "stands in for the GPU: the plan of small does not fit: it was built for TensorRT 10.3.0",
+    ));
+    sees_with(&rig, "small");
+    rig.await_engine("tensorrt");
+    await_live((0, false, "tensorrt detects"));
+    assert_eq!(rig.plans(), 2, "the way back has its plan");
+    rig.stop(vigia);
+    // A version whose plans cannot be built is not waited for.
+    let bad = [
+        ("RUNTIME_DIRECTORY", &*run),
+        ("VIGIA_NVINFER_VERSION", "10.5.0"),
+        ("VIGIA_NVINFER_FAULTS", "null-builder"),
+    ];
+    let _vigia = rig.start(&bad, "tensorrt");
+    rig.await_degraded("its plan can't be built: ");
+    await_live((1, false, "stands in for the GPU: its plan can't be built"));
 }
 
 #[test]

@@ -259,6 +259,8 @@ impl App {
             }
             Command::Why { .. } | Command::Pump(_) => self.fire_command(hand, command),
             Command::Update(action) => self.update_command(hand, action),
+            Command::FactoryReset { confirm } => self.reset_command(hand, confirm),
+            Command::SupportBundle => self.support_command(hand),
             _ => self.refuse(hand, Refusal::new(Code::Failed, "it can't be served at once")),
         }
         None

@@ -14,11 +14,13 @@ mod evidence;
 mod fires;
 mod governor;
 mod operator;
+mod parts;
 mod plans;
 mod record;
 mod rename;
 mod running;
 mod sink;
+mod standing;
 mod trial;
 mod updates;
 mod voice;
@@ -52,6 +54,7 @@ use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
 use crate::throttle::{Held, Throttle};
 use crate::update::rest::Beacon;
+use crate::update::work::Teller;
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
@@ -170,6 +173,7 @@ struct App {
     versions: Updates,
     /// For whoever wants to restart the box.
     beacon: Beacon,
+    teller: Teller,
     desk: Desk,
     reports: Receiver<Report>,
     ended: Receiver<Ended>,
@@ -329,32 +333,6 @@ impl App {
     /// While the link is down states only change; the truth is told when it is up again.
     fn is_connected(&self) -> bool {
         matches!(self.worker.link(), Link::Connected { .. })
-    }
-
-    fn refresh(&mut self) {
-        self.stale |= self.watchdog.has_turned();
-        let (alarms, fire) = self.fire.as_ref().map_or((0, None), Fire::stands);
-        self.beacon.tell(alarms, fire);
-        if self.watchdog.is_heard() {
-            self.watchdog.doing(self.in_short());
-        }
-        if self.stale && self.launched && self.is_connected() {
-            self.stale = !self.publish_status(self.machine.status(), json!({}));
-        }
-    }
-
-    /// For the service manager.
-    fn in_short(&self) -> String {
-        let running = self.streams.values().filter(|state| **state == StreamState::Running).count();
-        let (status, all) = (self.machine.status().name(), self.streams.len());
-        let broker = if self.is_connected() { "connected" } else { "away" };
-        let engine = if self.is_degraded() { ", the processor stands in for the GPU" } else { "" };
-        format!("{status}, {running} of {all} streams run, broker {broker}{engine}")
-    }
-
-    /// The processor computes where the GPU should.
-    fn is_degraded(&self) -> bool {
-        self.engine.get("degraded").is_some()
     }
 
     /// The last words: `stopped` (or `error`), the answer to who asked, then `disconnected`.

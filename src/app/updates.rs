@@ -1,4 +1,5 @@
-//! Updates over MQTT: a thread asks for one and watches it; the loop answers.
+//! What root does for us, over MQTT: updates, the factory reset, support bundles. A thread asks for one and watches it; the
+//! loop answers.
 //!
 //! One at a time, questions included. What is known stands retained on a topic of its own, and is told at the start:
 //! that is how a box says after the restart which version came up, and what became of the other.
@@ -7,25 +8,37 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use serde_json::{Value, json};
+use vigia_core::config::InstanceId;
 use vigia_core::control::{Code, Refusal, UpdateAction};
 
 use super::App;
 use super::boot::interrupted;
 use super::commands::InHand;
+use super::parts::Parts;
 use crate::clock;
 use crate::mqtt::{Class, Qos};
+use crate::support::request::{self, Made};
 use crate::update::bundle::{self, Bundle};
 use crate::update::report::Report;
 use crate::update::request::{Request, Wish};
-use crate::update::{Places, Release, UpdateError, rest};
+use crate::update::{Places, Release, UpdateError, reset, rest};
 
 /// What the thread of one command tells.
 #[derive(Debug)]
 pub(super) enum Told {
     /// For the topic.
     Report(Value),
+    /// A support bundle, to be brought.
+    Packed(Made, Vec<u8>),
     /// The final word.
     Ended(Result<(), Refusal>),
+}
+
+/// What is asked for.
+enum Job {
+    Update(UpdateAction),
+    Reset,
+    Support,
 }
 
 /// What goes on.
@@ -35,7 +48,9 @@ pub(super) struct Updates {
     /// Unbounded: a thread tells percent by percent, and there is one.
     pub told: Receiver<Told>,
     /// The command that is not answered yet.
-    hand: Option<InHand>,
+    pub hand: Option<InHand>,
+    /// Of a support bundle, those that are not sent yet.
+    pub parts: Option<Parts>,
     /// As last told, for who connects anew.
     last: BTreeMap<String, Value>,
 }
@@ -44,7 +59,7 @@ impl Updates {
     pub fn new() -> Self {
         let (tell, told) = unbounded();
         let places = Places::from_environment();
-        Self { places, tell, told, hand: None, last: BTreeMap::new() }
+        Self { places, tell, told, hand: None, parts: None, last: BTreeMap::new() }
     }
 
     /// Whether this box was made from an image.
@@ -57,33 +72,67 @@ impl App {
     /// At the start, so that the topic says which version came up.
     pub(super) fn tell_version(&mut self) {
         if Updates::is_there() {
-            self.start_update(UpdateAction::Status, false);
+            self.start_job(Job::Update(UpdateAction::Status), false);
         }
     }
 
     /// The role was looked at.
-    pub(super) fn update_command(&mut self, mut hand: InHand, action: &UpdateAction) {
-        if self.versions.hand.is_some() {
+    pub(super) fn update_command(&mut self, hand: InHand, action: &UpdateAction) {
+        self.take_job(hand, Job::Update(action.clone()));
+    }
+
+    /// Of one box only, and never by a slip.
+    pub(super) fn reset_command(&mut self, hand: InHand, confirm: &InstanceId) {
+        let own = self.voices.load().identity.instance_id.clone();
+        if confirm.as_str() != own {
             let text =
-                "another update command is not finished; its progress stands on the topic with /update";
+                format!("Invalid confirm: it must be {own}, the name of the box that would be emptied");
+            return self.refuse(hand, Refusal::new(Code::InvalidParam, text));
+        }
+        self.take_job(hand, Job::Reset);
+    }
+
+    pub(super) fn support_command(&mut self, hand: InHand) {
+        self.take_job(hand, Job::Support);
+    }
+
+    fn take_job(&mut self, mut hand: InHand, job: Job) {
+        if let Some(busy) = &self.versions.hand {
+            let name = &busy.ticket.echo.command;
+            let text =
+                format!("{name} is not finished; what an update does stands on the topic with /update");
             return self.refuse(hand, Refusal::new(Code::Busy, text));
         }
-        if matches!(action, UpdateAction::Status | UpdateAction::Check { .. }) {
+        if matches!(job, Job::Update(UpdateAction::Status | UpdateAction::Check { .. })) {
             // Nothing is to be kept of it.
             hand.class = Some(vigia_core::control::Class::Query);
         } else {
             self.note_begun(&hand);
         }
         self.versions.hand = Some(hand);
-        self.start_update(action.clone(), true);
+        self.start_job(job, true);
     }
 
-    fn start_update(&self, action: UpdateAction, answers: bool) {
+    fn start_job(&self, job: Job, answers: bool) {
         let (places, tell) = (self.versions.places.clone(), self.versions.tell.clone());
         let failed = tell.clone();
         let work = move || {
-            let outcome = carry(&action, &places, &tell);
-            if let Ok(report) = Report::read(&places) {
+            let outcome = match &job {
+                Job::Update(action) => carry(action, &places, &tell),
+                Job::Reset => empty(&places, &tell).map_err(|e| refusal(&e)),
+                Job::Support => match request::ask(&places) {
+                    Ok((made, bytes)) => {
+                        // It is over when the last part is on its way.
+                        let _ = tell.send(Told::Packed(made, bytes));
+                        return;
+                    }
+                    Err(e) => Err(refusal(&e)),
+                },
+            };
+            // After a reset the answer must not wait for RAUC: the restart comes.
+            if !matches!(job, Job::Reset)
+                && let Ok(report) = Report::read(&places)
+            {
                 let _ = tell.send(Told::Report(json!(report)));
             }
             if answers {
@@ -106,6 +155,7 @@ impl App {
                 self.say_update();
             }
             Told::Report(_) => {}
+            Told::Packed(made, bytes) => self.versions.parts = Some(Parts::new(made, bytes)),
             Told::Ended(outcome) => {
                 if let Some(hand) = self.versions.hand.take() {
                     self.finish(hand, outcome);
@@ -159,6 +209,12 @@ fn check(bundle: &Bundle, places: &Places, tell: &Sender<Told>) -> Result<(), Up
     });
     let _ = tell.send(Told::Report(json!({ "checked": checked })));
     bundle::judge(&manifest, &release)
+}
+
+/// Completed once the next start empties the box; the unit gives the answer time to leave.
+fn empty(places: &Places, tell: &Sender<Told>) -> Result<(), UpdateError> {
+    reset::demand(places)?;
+    follow(Wish::Reset, places, tell)
 }
 
 fn follow(wish: Wish, places: &Places, tell: &Sender<Told>) -> Result<(), UpdateError> {

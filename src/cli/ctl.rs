@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use vigia_core::config::{Config, LogLevel};
 use vigia_core::control::{Ack, AckStatus, Capability, Command};
 
+use super::parts::Parts;
 use super::{Failure, print};
 use crate::clock;
 use crate::config::{self, Flag};
@@ -42,6 +43,9 @@ pub struct Args {
     /// The answers as JSON lines
     #[arg(long)]
     json: bool,
+    /// Where to write what `support_bundle` brings; it must not be there yet
+    #[arg(long, value_name = "FILE.tar.gz")]
+    out: Option<PathBuf>,
     /// A request that was sent before gets its stored answer [default: a new name]
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -66,6 +70,7 @@ impl Args {
             instances: to.instances,
             timeout: to.timeout,
             json: to.json,
+            out: None,
             request_id: None,
             config: to.config,
             mqtt_host: to.mqtt_host,
@@ -102,6 +107,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "update" => action_params(&args.params, Some("bundle"))?,
         _ => params(&args.params)?,
     };
+    let parts = Parts::wanted(&args.command, args.out.as_deref(), &args.instances)?;
     // The instance has the last word, but a typing error needs no round trip.
     Command::parse(&args.command, &params, ALL).map_err(|e| Failure::usage(e.message))?;
     let timeout = Duration::try_from_secs_f64(args.timeout).map_err(|_| {
@@ -110,9 +116,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let config = load(args)?;
     let log = vigia_core::config::Log { level: LogLevel::Error, json: false, file: None };
     let _log = logging::start(&log).map_err(Failure::failed)?;
-    let worker = Worker::start(settings(&config)).map_err(Failure::usage)?;
-    let mut call =
-        Call { args, config: &config, worker: &worker, answered: Vec::new(), working: BTreeSet::new() };
+    let worker = Worker::start(settings(&config, parts.is_some())).map_err(Failure::usage)?;
+    let (answered, working) = (Vec::new(), BTreeSet::new());
+    let mut call = Call { args, config: &config, worker: &worker, answered, working, parts };
     let outcome = call.make(params, timeout);
     let _ = worker.shutdown(GOODBYE);
     outcome
@@ -160,15 +166,15 @@ fn load(args: &Args) -> Result<Config, Failure> {
     config::load(None, args.config.as_deref(), config::process_environment(), flags).map_err(Failure::usage)
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, wants_parts: bool) -> Settings {
     let status = &config.control.status_topic;
     let to = |filter: String| Subscription { filter, qos: Qos::AtLeastOnce };
+    let topics = ["+", "+/ack", "+/health", "+/history", "+/why", "+/pump", "+/update", "metrics/+"];
+    let topics = topics.into_iter().chain(wants_parts.then_some("+/support"));
     Settings {
         component: "ctl",
         broker: link::broker(&config.mqtt, format!("vigia-ctl-{:08x}", fastrand::u32(..)), None),
-        subscriptions: ["+", "+/ack", "+/health", "+/history", "+/why", "+/pump", "+/update", "metrics/+"]
-            .map(|rest| to(format!("{status}/{rest}")))
-            .to_vec(),
+        subscriptions: topics.map(|rest| to(format!("{status}/{rest}"))).collect(),
         limits: Limits { incoming_len_max: INCOMING_LEN_MAX, ..Limits::default() },
         timing: Timing::default(),
         clock: clock::now,
@@ -183,6 +189,8 @@ struct Call<'c> {
     answered: Vec<(String, bool)>,
     /// Those that are at it.
     working: BTreeSet<String>,
+    /// Of a support bundle.
+    parts: Option<Parts>,
 }
 
 impl Call<'_> {
@@ -196,7 +204,8 @@ impl Call<'_> {
         let discovers = self.args.instances.is_empty();
         let quiet = clock::now().after(DISCOVERY.min(timeout));
         loop {
-            let enough = !discovers && self.answered.len() >= self.args.instances.len();
+            let enough =
+                !discovers && self.answered.len() >= self.args.instances.len() && !self.wants_parts();
             // Those found so far are done; who has not spoken by now is not there.
             let idle = discovers && !self.answered.is_empty() && self.working.is_empty();
             if enough || (idle && clock::now() >= quiet) {
@@ -210,9 +219,22 @@ impl Call<'_> {
             }
         }
         match self.answered.iter().any(|(_, completed)| !completed) {
+            false if self.parts.is_some() => self.keep_parts(),
             true => Err(Failure::Failed(format!("{} was not completed everywhere", self.args.command))),
             false => Ok(()),
         }
+    }
+
+    /// Its answer may overtake them.
+    fn wants_parts(&self) -> bool {
+        let completed = self.answered.iter().any(|(_, completed)| *completed);
+        completed && self.parts.as_ref().is_some_and(|parts| !parts.are_all())
+    }
+
+    fn keep_parts(&mut self) -> Result<(), Failure> {
+        let Some(parts) = self.parts.take() else { return Ok(()) };
+        let path = parts.keep()?;
+        if self.args.json { Ok(()) } else { print(&format!("{path}: look into it before you send it")) }
     }
 
     fn connect(&self, timeout: Duration) -> Result<(), Failure> {
@@ -257,6 +279,9 @@ impl Call<'_> {
         match serde_json::from_slice::<Ack>(&message.payload) {
             Ok(ack) if rest.ends_with("/ack") && ack.request_id.as_deref() == Some(request_id) => {
                 self.acknowledged(&ack)
+            }
+            _ if rest.ends_with("/support") => {
+                self.parts.as_mut().map_or(Ok(()), |parts| parts.take(&message.payload, request_id))
             }
             _ => self.told(rest, &message.payload),
         }

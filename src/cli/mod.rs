@@ -6,6 +6,7 @@ mod detect;
 mod engine;
 mod gpio;
 mod model;
+mod parts;
 mod provision;
 mod run;
 mod self_test;

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 
 use super::Failure;
 use crate::provision::{ProvisionError, provision};
-use crate::update::{Places, Release, UpdateError, rest, tool};
+use crate::update::{Places, UpdateError, reset, tool};
 
 const REBOOT_MAX: Duration = Duration::from_secs(60);
 
@@ -40,18 +40,14 @@ pub struct ResetArgs {
 /// The next start empties the data partition.
 pub fn reset(args: &ResetArgs) -> Result<(), Failure> {
     let places = Places::from_environment();
-    Release::read(&places).map_err(Failure::failed)?;
-    rest::demand(&places).map_err(|e| match e {
+    reset::demand(&places).map_err(|e| match e {
         UpdateError::NotAtRest(_) => Failure::Failed(format!("not now: {e}")),
         e => Failure::failed(e),
     })?;
     if !args.yes && !agreed()? {
         return Err(Failure::Failed("nothing was reset".into()));
     }
-    let path = places.at("data/factory-reset");
-    let asked = std::fs::File::create(&path).and_then(|file| file.sync_all());
-    let asked = asked.and_then(|()| std::fs::File::open(places.at("data"))?.sync_all());
-    asked.map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))?;
+    reset::settle(&places).map_err(Failure::failed)?;
     let mut command = Command::new("systemctl");
     command.arg("reboot");
     match tool::run(command, REBOOT_MAX) {

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{Failure, print};
 use crate::config::{self, Flag};
-use crate::selftest::{self, Check, Latency, Outcome};
+use crate::selftest::{self, Check, Latency, Outcome, live};
+use crate::update::Places;
 
 /// Where an image has them (appliance/README.md).
 const BOARD: &str = "/etc/vigia/board.yaml";
@@ -29,6 +30,10 @@ pub struct Args {
     /// auto, tensorrt, openvino or rten
     #[arg(long)]
     engine: Option<String>,
+    /// Not what the box could do but what it does: cameras, engine, broker, pump, held against what they did before an
+    /// update; names streams by their numbers
+    #[arg(long)]
+    live: bool,
     /// The report as JSON; it names hardware and releases, nothing of the site
     #[arg(long)]
     json: bool,
@@ -55,10 +60,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let (board, site) = args.files();
     let config =
         config::load(board.as_deref(), site.as_deref(), config::process_environment(), flags.collect());
-    let report = selftest::run(&config.map_err(Failure::usage)?, |check| {
-        // Who sees where a crash was has no terminal of ours to write to, maybe.
-        let _ = writeln!(std::io::stderr(), "{}", line(check));
-    });
+    let config = config.map_err(Failure::usage)?;
+    // Who sees where a crash was has no terminal of ours to write to, maybe.
+    let hears = |check: &Check| drop(writeln!(std::io::stderr(), "{}", line(check)));
+    if args.live {
+        let report = live::run(&config, &Places::from_environment(), hears);
+        if args.json {
+            print(&format!("{:#}", json!(report)))?;
+        }
+        return ended(report.passed, &report.checks);
+    }
+    let report = selftest::run(&config, hears);
     let report = report.map_err(Failure::Failed)?;
     if args.json {
         print(&format!("{:#}", json!(report)))?;
@@ -66,11 +78,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         print(&format!("vigia {} on {}", report.vigia, json!(report.machine)))?;
         report.latency.iter().try_for_each(|row| print(&timing(row)))?;
     }
-    let failed: Vec<_> =
-        report.checks.iter().filter(|c| c.outcome == Outcome::Failed).map(|c| &*c.name).collect();
-    if report.passed {
+    ended(report.passed, &report.checks)
+}
+
+fn ended(passed: bool, checks: &[Check]) -> Result<(), Failure> {
+    if passed {
         return Ok(());
     }
+    let failed: Vec<_> = checks.iter().filter(|c| c.outcome == Outcome::Failed).map(|c| &*c.name).collect();
     Err(Failure::Failed(format!("the self-test failed: {}", failed.join(", "))))
 }
 

@@ -54,6 +54,9 @@ pub enum Command {
         /// Seconds after which the restart is left to somebody else
         #[arg(long, value_name = "S", default_value_t = 10_800.0)]
         wait_max_s: f64,
+        /// Seconds that answers have before the restart
+        #[arg(long, value_name = "S", default_value_t = 2.0)]
+        grace_s: f64,
     },
 }
 
@@ -72,9 +75,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
             super::print(&text)
         }
         Command::Idle { json } => idle(json, &places),
-        Command::CarryOut { look_every_s, wait_max_s } => {
+        Command::CarryOut { look_every_s, wait_max_s, grace_s } => {
             let span = |s: f64| Duration::try_from_secs_f64(s).map_err(Failure::usage);
-            let patience = Patience { look_every: span(look_every_s)?, wait_max: span(wait_max_s)? };
+            let patience = Patience {
+                look_every: span(look_every_s)?,
+                wait_max: span(wait_max_s)?,
+                grace: span(grace_s)?,
+            };
             let request = Request::take(&places).map_err(failure)?;
             let mut said = String::new();
             // For the journal: each sentence once.

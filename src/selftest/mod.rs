@@ -3,8 +3,10 @@
 //! What is not there is skipped; what is there must work, and the engine that the site asks for must be there. The report
 //! names hardware and releases. Of the site it holds nothing: no address, no name, no stream, no path.
 
+mod broker;
 mod clips;
 mod gpu;
+pub mod live;
 mod machine;
 mod model;
 mod tiny;

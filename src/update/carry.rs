@@ -10,7 +10,7 @@ use super::bundle::{self, Bundle};
 use super::request::{Request, Wish};
 use super::slots::Slots;
 use super::state::{Phase, State};
-use super::{Places, Release, UpdateError, Version, pause, read, rest, tool, write};
+use super::{Places, Release, UpdateError, Version, pause, read, reset, rest, tool, write};
 use crate::clock;
 
 /// A bundle may come over a slow line.
@@ -25,6 +25,8 @@ const HISTORY_LEN_MAX: usize = 200;
 pub struct Patience {
     pub look_every: Duration,
     pub wait_max: Duration,
+    /// Before the restart: whoever asked has the answer, and the broker too.
+    pub grace: Duration,
 }
 
 /// Carries it out up to the restart. `told` hears of each state, as the file does.
@@ -48,6 +50,7 @@ pub fn carry_out(
     let prepared = match &request.wish {
         Wish::Install { bundle } => install(bundle, places, &mut state, &mut tell),
         Wish::Rollback => roll_back(places, &mut state),
+        Wish::Reset => reset(places, &mut state),
     };
     if let Err(error) = prepared {
         (state.phase, state.text) = (Phase::Failed, error.to_string());
@@ -157,6 +160,14 @@ fn roll_back(places: &Places, state: &mut State) -> Result<(), UpdateError> {
     Ok(())
 }
 
+fn reset(places: &Places, state: &mut State) -> Result<(), UpdateError> {
+    reset::demand(places)?;
+    reset::settle(places)?;
+    state.percent = 100;
+    state.text = "the box is emptied at the restart".into();
+    Ok(())
+}
+
 /// At rest again, or after the longest wait not at all.
 fn restart(
     places: &Places,
@@ -167,6 +178,7 @@ fn restart(
     let (done, until) = (state.text.clone(), clock::now().after(patience.wait_max));
     state.phase = Phase::Waiting;
     tell(state)?;
+    pause(patience.grace);
     loop {
         let why = match rest::demand(places) {
             Ok(_) => break,

@@ -12,10 +12,12 @@ pub mod bundle;
 pub mod carry;
 pub mod report;
 pub mod request;
+pub mod reset;
 pub mod rest;
 pub mod slots;
 pub mod state;
 pub mod tool;
+pub mod work;
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -86,6 +88,24 @@ impl Places {
     pub fn rest(&self) -> PathBuf {
         self.at("run/vigia-box/rest.json")
     }
+
+    /// What `vigia` says about its work.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.at("run/vigia-box/work.json")
+    }
+
+    /// The same of the version before this one, kept when the update was written.
+    #[must_use]
+    pub fn work_before(&self) -> PathBuf {
+        self.at("data/update/before.json")
+    }
+
+    /// What the verdict still misses of a version on trial, a sentence a line.
+    #[must_use]
+    pub fn missed(&self) -> PathBuf {
+        self.at("data/update/missed")
+    }
 }
 
 /// Why nothing was done.
@@ -104,7 +124,7 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
-    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }
     }
@@ -174,7 +194,7 @@ impl std::fmt::Display for Version {
 }
 
 /// A small file of ours. A link in its place is not followed.
-fn read(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -190,7 +210,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 }
 
 /// Whole or not at all, and on the disk.
-fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     // A link that lies there is not followed.
     match std::fs::remove_file(&beside) {
@@ -206,7 +226,7 @@ fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
 }
 
 /// Lets time pass.
-fn pause(span: std::time::Duration) {
+pub(crate) fn pause(span: std::time::Duration) {
     // Nothing is ever sent.
     let _ = crossbeam_channel::never::<()>().recv_timeout(span);
 }

@@ -20,6 +20,8 @@ pub struct Report {
     pub slots: Option<Slots>,
     /// Of the request of this boot, if there was one.
     pub update: Option<State>,
+    /// Of a version on trial: what does not work yet, a sentence each. `None`: the one that runs has passed.
+    pub trial: Option<Vec<String>>,
     /// Newest first: when, slot, version, what became of it.
     pub history: Vec<String>,
 }
@@ -30,13 +32,18 @@ impl Report {
     pub fn read(places: &Places) -> Result<Self, UpdateError> {
         let release = Release::read(places)?;
         let slots = Slots::read(places).ok();
+        let slot = slots.as_ref().and_then(Slots::booted).map(|slot| slot.name.clone());
+        let on_trial =
+            slot.as_ref().is_some_and(|slot| places.at(&format!("data/update/trial.{slot}")).exists());
+        let missed = read(&places.missed()).unwrap_or_default();
         let history = read(&places.history()).unwrap_or_default();
         Ok(Self {
             version: release.version.to_string(),
             compatible: release.compatible,
             floor: release.floor.to_string(),
-            slot: slots.as_ref().and_then(Slots::booted).map(|slot| slot.name.clone()),
+            slot,
             slots,
+            trial: on_trial.then(|| missed.lines().map(str::to_owned).collect()),
             update: State::read(places),
             history: history.lines().rev().take(HISTORY_SHOWN).map(str::to_owned).collect(),
         })
@@ -62,6 +69,10 @@ impl std::fmt::Display for Report {
         }
         if let Some(update) = &self.update {
             writeln!(f, "now      {} {} %: {}", update.action, update.percent, update.text)?;
+        }
+        if let Some(missed) = &self.trial {
+            writeln!(f, "trial    {} must show that it works, or the box goes back", self.version)?;
+            missed.iter().try_for_each(|why| writeln!(f, "missed   {why}"))?;
         }
         self.history.iter().try_for_each(|line| writeln!(f, "history  {line}"))
     }

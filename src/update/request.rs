@@ -21,8 +21,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Wish {
-    Install { bundle: Bundle },
+    Install {
+        bundle: Bundle,
+    },
     Rollback,
+    /// The next start empties the box.
+    Reset,
 }
 
 impl Wish {
@@ -31,6 +35,7 @@ impl Wish {
         match self {
             Self::Install { .. } => "install",
             Self::Rollback => "rollback",
+            Self::Reset => "reset",
         }
     }
 }

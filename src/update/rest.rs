@@ -129,7 +129,7 @@ fn earlier(path: &Path) -> Option<Told> {
     (told.boot_id == boot_id() && told.at <= clock::now().0).then_some(told)
 }
 
-fn boot_id() -> String {
+pub(super) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 

@@ -40,7 +40,7 @@ impl Phase {
 pub struct State {
     /// Of the request.
     pub id: String,
-    /// `install` or `rollback`.
+    /// `install`, `rollback` or `reset`.
     pub action: String,
     pub phase: Phase,
     /// 0..=100.

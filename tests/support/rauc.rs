@@ -42,6 +42,7 @@ impl Rig {
             "etc/rauc",
             "data/update",
             "data/rauc",
+            "data/support",
             "run/vigia-update/request",
             "run/vigia-box",
             "bin",
@@ -179,7 +180,8 @@ impl Rig {
         wait_for("a request", Duration::from_secs(30), || {
             self.at("run/vigia-update/request/request.json").exists()
         });
-        self.start(&[&["update", "carry-out", "--look-every-s", "0.05"], more].concat())
+        let grace: &[&str] = if more.contains(&"--grace-s") { &[] } else { &["--grace-s", "0.2"] };
+        self.start(&[&["update", "carry-out", "--look-every-s", "0.05"], grace, more].concat())
     }
 
     /// A bundle of this version for this kind of box.

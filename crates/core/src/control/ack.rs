@@ -94,6 +94,19 @@ pub struct Effect {
     /// Settings that changed in the files and wait for a restart of the process.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restart_needed: Vec<String>,
+    /// What was brought in parts, or lies on the box.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileRef>,
+}
+
+/// A file of the box's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileRef {
+    /// On the box.
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub parts: u32,
 }
 
 /// One detection event.

@@ -88,6 +88,11 @@ pub enum Command {
     },
     Pump(PumpAction),
     Update(UpdateAction),
+    /// Whatever the site brought goes. `confirm`: the name of the box that is meant.
+    FactoryReset {
+        confirm: InstanceId,
+    },
+    SupportBundle,
 }
 
 /// What is wanted of the pump.
@@ -191,6 +196,8 @@ impl Command {
             Self::Why { .. } => &table::WHY,
             Self::Pump(_) => &table::PUMP,
             Self::Update(_) => &table::UPDATE,
+            Self::FactoryReset { .. } => &table::FACTORY_RESET,
+            Self::SupportBundle => &table::SUPPORT_BUNDLE,
         }
     }
 

@@ -104,7 +104,9 @@ impl Desired {
             | Command::History { .. }
             | Command::Why { .. }
             | Command::Pump(_)
-            | Command::Update(_) => {}
+            | Command::Update(_)
+            | Command::FactoryReset { .. }
+            | Command::SupportBundle => {}
         }
         Ok(next)
     }

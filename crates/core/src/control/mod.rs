@@ -27,7 +27,7 @@ pub mod state;
 pub mod status;
 pub mod table;
 
-pub use ack::{Ack, AckStatus, Effect, FrameRef, ItemResult, Shadow, Ticket, trace_id};
+pub use ack::{Ack, AckStatus, Effect, FileRef, FrameRef, ItemResult, Shadow, Ticket, trace_id};
 pub use command::{Batch, Command, NewStream, PumpAction, Reconfigure, UpdateAction};
 pub use desired::{Change, Desired, batch_failed, diff};
 pub use envelope::{Echo, Envelope, Limits, Opened, RequestId, open};

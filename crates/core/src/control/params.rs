@@ -146,6 +146,8 @@ pub(super) const ACTION: Arg<PumpAction> =
     Arg::new("action", Kind::PumpAction, read::pump_action, "what is wanted of the pump");
 pub(super) const UPDATE_ACTION: Arg<&'static str> =
     Arg::new("action", Kind::UpdateAction, read::update_action, "what is wanted of the box's versions");
+pub(super) const CONFIRM: Arg<InstanceId> =
+    Arg::new("confirm", Kind::Instance, read::instance, "the name of the box that is meant, and no other");
 pub(super) const BUNDLE: Arg<String> = Arg::new(
     "bundle",
     Kind::Bundle,

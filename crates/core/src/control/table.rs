@@ -41,6 +41,8 @@ pub static COMMANDS: &[&Spec] = &[
     &WHY,
     &PUMP,
     &UPDATE,
+    &FACTORY_RESET,
+    &SUPPORT_BUNDLE,
 ];
 
 pub(super) static PAUSE: Spec = Spec {
@@ -352,6 +354,34 @@ pub(super) static UPDATE: Spec = Spec {
     in_batch: false,
     example: r#"{"action":"status"}"#,
     parse: |p| command::update(p).map(Command::Update),
+};
+
+pub(super) static FACTORY_RESET: Spec = Spec {
+    name: "factory_reset",
+    summary: "Empties the box: site, passwords, certificates, models, plans, journals and the pump's ledger. Completed once \
+              it is settled that the next start does it; the box then restarts by itself. Refused while water flows, an \
+              alarm stands or a fire was seen in the last hour, and to all boxes but the one that `confirm` names.",
+    params: &[params::CONFIRM.required()],
+    class: Class::Gate,
+    role: Role::Admin,
+    needs: Some(Capability::Update),
+    in_batch: false,
+    example: r#"{"confirm":"lookout-7"}"#,
+    parse: |p| Ok(Command::FactoryReset { confirm: p.required(&params::CONFIRM)? }),
+};
+
+pub(super) static SUPPORT_BUNDLE: Spec = Spec {
+    name: "support_bundle",
+    summary: "Packs what somebody elsewhere needs to help, without passwords and keys, and brings it in parts on the status \
+              topic with `/support` behind it; completed once all are sent. `vigia ctl support_bundle --out FILE` puts \
+              them together.",
+    params: &[],
+    class: Class::Gate,
+    role: Role::Admin,
+    needs: Some(Capability::Update),
+    in_batch: false,
+    example: "",
+    parse: |_| Ok(Command::SupportBundle),
 };
 
 const fn query(

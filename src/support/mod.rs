@@ -3,6 +3,8 @@
 //! Everything passes through one [`Veil`]: what the site's files hold as passwords is taken out wherever it stands, and so
 //! is whatever stands before the @ of an address, and private keys. What can't be had is said in its place.
 
+pub mod request;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -115,6 +117,13 @@ fn password_in(uri: &str) -> Option<String> {
     user.split_once(':').map(|(_, password)| password.to_owned())
 }
 
+/// The files of a box, beside its site's: each line of them may be a secret.
+#[must_use]
+pub fn secret_files(site: &Path) -> [std::path::PathBuf; 3] {
+    let dir = site.parent().unwrap_or(Path::new(""));
+    [dir.join("secrets.yaml"), dir.join("mqtt-password"), dir.join("vigia.env")]
+}
+
 /// Writes the bundle: `.tar.gz`, a folder `support` with one text per question.
 ///
 /// # Errors
@@ -146,9 +155,12 @@ pub fn bundle(
         Err(e) => format!("it would not start:\n{e}"),
     };
     add("config.txt", &shown)?;
-    for (name, path) in
-        [("history.txt", "data/update/history"), ("self-test.json", "data/update/self-test.json")]
-    {
+    for (name, path) in [
+        ("history.txt", "data/update/history"),
+        ("self-test.json", "data/update/self-test.json"),
+        ("live.json", "data/update/live.json"),
+        ("before.json", "data/update/before.json"),
+    ] {
         let text = std::fs::read_to_string(places.at(path));
         add(name, &text.unwrap_or_else(|e| format!("{path}: {e}")))?;
     }
