@@ -145,7 +145,10 @@ impl Bench {
             };
             let stall = self.rig.lines.take_stall();
             if stall < STALL {
-                return Err(RigError::Not(format!("{failed} (the emulator stood still for {})", table::ms(stall))));
+                return Err(RigError::Not(format!(
+                    "{failed} (the emulator stood still for {})",
+                    table::ms(stall)
+                )));
             }
             eprintln!("the emulator stood still for {}; once more: {failed}", table::ms(stall));
             self.stalls.push(stall);
