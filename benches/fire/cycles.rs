@@ -41,6 +41,8 @@ fn lateness(what: &'static str, count: usize, others: usize) -> Status {
     let (mut client, _) = Client::greet(&pump.socket());
     let mut progress = Progress::start(what, count);
     loop {
+        // Who is silent is hung up on.
+        client.say_alive();
         let status = client.status(|_| true);
         let done = usize::try_from(status.cycles).unwrap_or(count).min(count);
         progress.is_at(done);
