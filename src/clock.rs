@@ -1,4 +1,4 @@
-//! The only file that reads time.
+//! The only file that reads time, and which boot it counts from.
 
 use rustix::time::{ClockId, clock_gettime};
 use vigia_core::event::Utc;
@@ -14,6 +14,12 @@ pub fn now() -> Instant {
 #[must_use]
 pub fn utc() -> Utc {
     Utc::from_unix_ns(read(ClockId::Realtime))
+}
+
+/// The kernel's name of this boot.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Processor time of this process so far, all threads, in nanoseconds.

@@ -8,6 +8,8 @@ use vigia_core::control::{Desired, Status};
 use vigia_core::event::Utc;
 use vigia_core::stream::StreamState;
 
+use crate::clock;
+
 /// Names and topics of one instance.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -46,7 +48,6 @@ impl Identity {
     /// The same instance under another name.
     #[must_use]
     pub fn named(config: &Config, instance_id: String) -> Self {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let status = &config.control.status_topic;
         Self {
             client_id: format!("nvr_processor_control-{instance_id}"),
@@ -61,7 +62,7 @@ impl Identity {
             support_topic: format!("{status}/{instance_id}/support").into(),
             report_topic: format!("{status}/metrics/{instance_id}").into(),
             metrics_topic: format!("{}/{instance_id}", config.mqtt.metrics_topic).into(),
-            boot_id: boot_id.trim().to_owned(),
+            boot_id: clock::boot_id(),
             instance_id,
         }
     }

@@ -471,7 +471,7 @@ fn stop_ends_the_process_after_its_answer() {
 fn hmac_hex(key: &[u8], text: &[u8]) -> String {
     use hmac::{Hmac, KeyInit, Mac};
     let mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("any key").chain_update(text);
-    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
 /// Row 44 and the journal: what commands changed comes back after a kill; a request asked

@@ -329,5 +329,5 @@ fn hmac_hex(key: &[u8], text: &[u8]) -> String {
     use hmac::{Hmac, KeyInit as _, Mac as _};
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("any length");
     mac.update(text);
-    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }

@@ -40,7 +40,8 @@ fn the_service_manager_hears_of_a_process_that_works() {
     let text = site(broker.port, "127.0.0.1", &(picture(1, 5) + away), "");
     let mut vigia = Instance::with_site(Path::new("models"), &text, &[], &manager.environment());
     assert_eq!(manager.next(), "READY=1");
-    assert!(thread(&vigia, "camera-2").is_some(), "the cameras are started by then");
+    // Started by then; a thread names itself once it runs.
+    wait_for("the second camera's thread", PATIENCE, || thread(&vigia, "camera-2").is_some());
     manager.until("STATUS=running, 1 of 2 streams run, broker connected");
     manager.hears_in_time(5);
     broker.kill();

@@ -27,8 +27,8 @@ use vigia::clock;
 fn rest(alarms: usize, fire_s: Option<u64>, age_s: u64) -> String {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux");
     let ago = |s: u64| clock::now().0.saturating_sub(s * 1_000_000_000);
-    json!({ "boot_id": boot_id.trim(), "at": ago(age_s), "alarms": alarms, "fire_at": fire_s.map(ago) })
-        .to_string()
+    let told = json!({ "alarms": alarms, "fire_at": fire_s.map(ago) });
+    json!({ "boot_id": boot_id.trim(), "at": ago(age_s), "told": told }).to_string()
 }
 
 /// 0 at rest, 1 not, 2 cannot be told; a sentence for each reason.

@@ -56,7 +56,7 @@ impl Hut {
 
     fn work(&self) -> Value {
         let text = std::fs::read_to_string(self.at("run/vigia-box/work.json")).unwrap_or_default();
-        serde_json::from_str::<Value>(&text).map(|told| told["work"].clone()).unwrap_or_default()
+        serde_json::from_str::<Value>(&text).map(|told| told["told"].clone()).unwrap_or_default()
     }
 
     /// As `update-gate` keeps it, with a change.
@@ -65,7 +65,7 @@ impl Hut {
         for (path, value) in change.as_object().expect("paths") {
             *work.pointer_mut(path).expect("it is there") = value.clone();
         }
-        let told = json!({ "boot_id": "an earlier one", "at": 1, "work": work });
+        let told = json!({ "boot_id": "an earlier one", "at": 1, "told": work });
         std::fs::write(self.at("data/update/before.json"), told.to_string()).expect("ours");
     }
 

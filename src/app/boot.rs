@@ -32,7 +32,7 @@ use crate::mqtt::Worker;
 use crate::telemetry::Telemetry;
 use crate::throttle::Throttle;
 use crate::update::rest::Beacon;
-use crate::update::work::Teller;
+use crate::update::work::Diary;
 use crate::wire::Identity;
 
 /// What this instance can do beyond the basics.
@@ -118,7 +118,7 @@ impl App {
             asks: 0,
             versions: Updates::new(),
             beacon: Beacon::from_environment(),
-            teller: Teller::from_environment(),
+            diary: Diary::from_environment(),
             desk,
             reports,
             ended,

@@ -54,7 +54,7 @@ use crate::mqtt::{Class, Link, Qos, Worker};
 use crate::telemetry::Telemetry;
 use crate::throttle::{Held, Throttle};
 use crate::update::rest::Beacon;
-use crate::update::work::Teller;
+use crate::update::work::Diary;
 use commands::InHand;
 use desk::Desk;
 use governor::Governor;
@@ -173,7 +173,7 @@ struct App {
     versions: Updates,
     /// For whoever wants to restart the box.
     beacon: Beacon,
-    teller: Teller,
+    diary: Diary,
     desk: Desk,
     reports: Receiver<Report>,
     ended: Receiver<Ended>,

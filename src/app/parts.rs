@@ -1,7 +1,6 @@
 //! A file over MQTT, in parts: as many at a time as the broker takes, so that no status waits behind them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde_json::json;
 use vigia_core::control::FileRef;
 
@@ -48,7 +47,7 @@ impl App {
                 "request_id": hand.ticket.echo.request_id.as_ref().map(|id| id.as_str()),
                 "sha256": parts.made.sha256, "bytes": parts.made.bytes,
                 "part": parts.sent + 1, "parts": parts.count(),
-                "data": STANDARD.encode(data),
+                "data": BASE64.encode(data),
             });
             let write = |buffer: &mut Vec<u8>| write_json(buffer, &part);
             let topic = &voice.identity.support_topic;

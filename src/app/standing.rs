@@ -14,7 +14,7 @@ impl App {
         let (alarms, fire) = self.fire.as_ref().map_or((0, None), Fire::stands);
         self.beacon.tell(alarms, fire);
         let work = self.work();
-        self.teller.tell(work);
+        self.diary.tell(work);
         self.send_parts();
         if self.watchdog.is_heard() {
             self.watchdog.doing(self.in_short());

@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +58,7 @@ impl Parts {
             return Ok(());
         }
         let fits = self.of.is_none_or(|of| of == part.parts) && (1..=part.parts).contains(&part.part);
-        let data = STANDARD.decode(&part.data).ok().filter(|_| fits && part.parts <= PARTS_LEN_MAX);
+        let data = BASE64.decode(part.data.as_bytes()).ok().filter(|_| fits && part.parts <= PARTS_LEN_MAX);
         let Some(data) = data else {
             return Err(Failure::Failed(format!("part {} of {} is none", part.part, part.parts)));
         };
@@ -84,8 +83,7 @@ impl Parts {
     pub fn keep(self) -> Result<String, Failure> {
         let mut hash = Sha256::new();
         self.had.values().for_each(|data| hash.update(data));
-        let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        if !self.are_all() || sha256 != self.sha256 {
+        if !self.are_all() || HEXLOWER.encode(&hash.finalize()) != self.sha256 {
             return Err(Failure::Failed("what came is not what was sent: ask again".into()));
         }
         let wrong = |e: std::io::Error| Failure::Failed(format!("{}: {e}", self.out.display()));
@@ -104,7 +102,7 @@ mod tests {
     fn part(number: u32, of: u32, data: &[u8], sha256: &str) -> Vec<u8> {
         let text = format!(
             r#"{{"request_id":"r","sha256":"{sha256}","part":{number},"parts":{of},"data":"{}"}}"#,
-            STANDARD.encode(data)
+            BASE64.encode(data)
         );
         text.into_bytes()
     }
@@ -115,7 +113,7 @@ mod tests {
         let out = dir.path().join("b.tar.gz");
         let open =
             || Parts::wanted("support_bundle", Some(&out), &["hut".into()]).expect("good").expect("one");
-        let sum: String = Sha256::digest(b"onetwo").iter().map(|b| format!("{b:02x}")).collect();
+        let sum = HEXLOWER.encode(&Sha256::digest(b"onetwo"));
         let mut parts = open();
         for (payload, all) in [
             (part(2, 2, b"two", &sum), false),

@@ -5,6 +5,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -305,5 +306,5 @@ pub fn sha256(path: &Path, mut read: impl FnMut(u64)) -> Result<String, Manifest
         hash.update(&buffer[..n]);
         read(n as u64);
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(HEXLOWER.encode(&hash.finalize()))
 }

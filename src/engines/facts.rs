@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -50,10 +51,7 @@ impl Facts {
     #[must_use]
     pub fn key(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_default();
-        Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-            let _ = fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
-            hex
-        })
+        HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
     }
 
     /// Why a plan with the facts `other` doesn't do: one sentence; none if it does.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use gst_video::{
     VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoFormat, VideoInfo,
     VideoTransferFunction,
@@ -75,7 +76,7 @@ impl Golden {
         for (_, bytes) in &files {
             hash.update(bytes);
         }
-        let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = HEXLOWER.encode(&hash.finalize());
         Ok(Self { files, sha256 })
     }
 

@@ -86,7 +86,7 @@ impl Ears {
         let topic = self.probe.as_str().into();
         let sent = self.worker.outbox().publish(Class::Ack, &topic, mqtt::Qos::AtLeastOnce, false, write);
         sent.map_err(|e| e.to_string())?;
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot_id = clock::boot_id();
         let (mut is_back, mut is_known) = (false, false);
         while !(is_back && is_known) {
             let Some(heard) = self.hear(until) else {
@@ -98,7 +98,7 @@ impl Ears {
                 });
             };
             is_back |= heard.topic == self.probe && heard.payload == said.as_bytes();
-            let is_ours = |v: &Value| v["boot_id"] == boot_id.trim() && v["status"] != "disconnected";
+            let is_ours = |v: &Value| v["boot_id"] == boot_id && v["status"] != "disconnected";
             is_known |= heard.topic == self.status && json_of(&heard).is_some_and(|v| is_ours(&v));
         }
         Ok(())

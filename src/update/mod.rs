@@ -16,6 +16,7 @@ pub mod reset;
 pub mod rest;
 pub mod slots;
 pub mod state;
+mod told;
 pub mod tool;
 pub mod work;
 

@@ -4,7 +4,7 @@
 //! the last fire, by the clock of the boot. Of a `vigia` that is dead nothing is known, and nothing is to be disturbed but
 //! the pump, which goes on without it; a restart is what brings it back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,15 +12,12 @@ use serde::{Deserialize, Serialize};
 use vigia_core::time::Instant;
 use vigia_pump::notify::{AT_REST, NOT_AT_REST};
 
-use super::{Places, UpdateError, read, tool};
+use super::told::{self, Teller, Told};
+use super::{Places, UpdateError, tool};
 use crate::clock;
 
 /// A fire is a reason for this long after it was last seen.
 pub const FIRE_HOLDS: Duration = Duration::from_secs(3_600);
-/// The file is written when it changes, and this often.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
-/// Whoever did not write it for this long is dead.
-const STALE_AFTER: Duration = Duration::from_secs(15);
 const SYSTEMCTL_MAX: Duration = Duration::from_secs(10);
 
 /// How the box stands.
@@ -34,12 +31,9 @@ pub struct Rest {
 
 /// What `vigia` leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
-    boot_id: String,
-    /// Nanoseconds since the boot.
-    at: u64,
+struct Alarms {
     alarms: usize,
-    /// When a fire was last seen, on the same clock.
+    /// When a fire was last seen, in nanoseconds since the boot.
     fire_at: Option<u64>,
 }
 
@@ -57,8 +51,8 @@ pub fn ask(places: &Places) -> Result<Rest, UpdateError> {
         return Err(tool::ToolError::Failed { program: "systemctl".into(), said }.into());
     }
     let mut rest = Rest { reasons: pump(&said.out).into_iter().collect(), notes: Vec::new() };
-    match told(&places.rest()) {
-        Some(told) => rest.reasons.extend(of_vigia(&told, clock::now())),
+    match Told::now(&places.rest()) {
+        Some(said) => rest.reasons.extend(of_vigia(&said.told, clock::now())),
         None => {
             rest.notes.push(
                 "vigia does not run, so only the pump was asked: alarms and fires are not known".into(),
@@ -101,7 +95,7 @@ fn pump(shown: &str) -> Option<String> {
     }
 }
 
-fn of_vigia(told: &Told, now: Instant) -> Vec<String> {
+fn of_vigia(told: &Alarms, now: Instant) -> Vec<String> {
     let mut reasons = Vec::new();
     match told.alarms {
         0 => {}
@@ -116,65 +110,31 @@ fn of_vigia(told: &Told, now: Instant) -> Vec<String> {
     reasons
 }
 
-/// What a living `vigia` of this boot says.
-fn told(path: &Path) -> Option<Told> {
-    let told = earlier(path)?;
-    (clock::now().since(Instant(told.at)) <= STALE_AFTER).then_some(told)
-}
-
-/// The same of one that may be dead.
-fn earlier(path: &Path) -> Option<Told> {
-    let told: Told = serde_json::from_str(&read(path).ok()?).ok()?;
-    // Of another boot, or from the future: not of this clock.
-    (told.boot_id == boot_id() && told.at <= clock::now().0).then_some(told)
-}
-
-pub(super) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
 /// `vigia`'s file, where its unit gave it a folder.
 #[derive(Debug)]
 pub struct Beacon {
-    path: Option<PathBuf>,
-    boot_id: String,
-    last: Option<Told>,
+    teller: Teller<Alarms>,
     /// Of this or an earlier life in the same boot.
     fire_at: Option<u64>,
-    failed: bool,
 }
 
 impl Beacon {
     /// In the folder `RUNTIME_DIRECTORY`; without one nothing is left.
     #[must_use]
     pub fn from_environment() -> Self {
-        let path = std::env::var_os("RUNTIME_DIRECTORY").map(|dir| PathBuf::from(dir).join("rest.json"));
-        let fire_at = path.as_deref().and_then(earlier).and_then(|told| told.fire_at);
-        Self { path, boot_id: boot_id(), last: None, fire_at, failed: false }
+        Self::at(told::place("rest.json"))
+    }
+
+    fn at(path: Option<PathBuf>) -> Self {
+        let fire_at =
+            path.as_deref().and_then(Told::<Alarms>::of_this_boot).and_then(|said| said.told.fire_at);
+        Self { teller: Teller::new(path, "an update would not know of alarms"), fire_at }
     }
 
     /// Alarms that stand, and when a fire was last seen.
     pub fn tell(&mut self, alarms: usize, fire: Option<Instant>) {
-        let Some(path) = &self.path else { return };
         self.fire_at = self.fire_at.max(fire.map(|at| at.0));
-        let now = clock::now();
-        let told = Told { boot_id: self.boot_id.clone(), at: now.0, alarms, fire_at: self.fire_at };
-        let is_same = |last: &Told| last.alarms == alarms && last.fire_at == told.fire_at;
-        let is_fresh = |last: &Told| now.since(Instant(last.at)) < TOLD_EVERY;
-        if self.last.as_ref().is_some_and(|last| is_same(last) && is_fresh(last)) {
-            return;
-        }
-        let text = serde_json::to_string(&told).unwrap_or_default();
-        match super::write(path, &text, 0o644) {
-            Ok(()) => (self.last, self.failed) = (Some(told), false),
-            // Who reads it takes us for dead: it must be known.
-            Err(error) if !self.failed => {
-                self.failed = true;
-                let path = path.display();
-                tracing::error!(component = "update", event = "rest_not_told", %path, %error, "an update would not know of alarms");
-            }
-            Err(_) => {}
-        }
+        self.teller.tell(Alarms { alarms, fire_at: self.fire_at });
     }
 }
 
@@ -213,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_fire_holds_for_an_hour() {
-        let told = |alarms, fire_at| Told { boot_id: String::new(), at: 0, alarms, fire_at };
+        let told = |alarms, fire_at| Alarms { alarms, fire_at };
         let s = |s: u64| Instant(s * 1_000_000_000);
-        let count = |told: &Told, now| of_vigia(told, now).len();
+        let count = |told: &Alarms, now| of_vigia(told, now).len();
         assert_eq!(count(&told(0, None), s(10)), 0);
         assert_eq!(count(&told(1, None), s(10)), 1);
         assert_eq!(count(&told(2, Some(0)), s(3_599)), 2);
@@ -228,23 +188,18 @@ mod tests {
     fn a_fire_survives_a_restart_of_vigia() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("rest.json");
-        let open = || Beacon {
-            path: Some(path.clone()),
-            boot_id: boot_id(),
-            last: None,
-            fire_at: earlier(&path).and_then(|told| told.fire_at),
-            failed: false,
-        };
+        let open = || Beacon::at(Some(path.clone()));
+        let told = || Told::<Alarms>::now(&path).map(|said| (said.told.alarms, said.told.fire_at));
         let mut first = open();
         first.tell(0, None);
-        assert_eq!(told(&path).map(|t| (t.alarms, t.fire_at)), Some((0, None)));
+        assert_eq!(told(), Some((0, None)));
         let seen = clock::now();
         first.tell(1, Some(seen));
-        assert_eq!(told(&path).map(|t| (t.alarms, t.fire_at)), Some((1, Some(seen.0))));
+        assert_eq!(told(), Some((1, Some(seen.0))));
         let mut second = open();
         second.tell(0, None);
-        assert_eq!(told(&path).map(|t| (t.alarms, t.fire_at)), Some((0, Some(seen.0))));
-        let text = read(&path).expect("it is there").replace(&boot_id(), "another");
+        assert_eq!(told(), Some((0, Some(seen.0))));
+        let text = std::fs::read_to_string(&path).expect("it is there").replace(&clock::boot_id(), "another");
         std::fs::write(&path, text).expect("written");
         assert_eq!(open().fire_at, None, "of another boot");
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use vigia_pump::commission::{Click, Contact, Master};
 
@@ -59,7 +60,7 @@ impl Report {
     /// As text for people: a table for the relays, one for K0, and a place to sign.
     pub fn text(&self, file: &[u8]) -> String {
         let mut text = String::from("# Commissioning\n\n");
-        let digest: String = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = HEXLOWER.encode(&Sha256::digest(file));
         let at = clock::utc();
         // Writing to a String cannot fail.
         let _ = write!(
