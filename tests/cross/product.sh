@@ -15,7 +15,7 @@ root=$CROSS_ROOT
 # Plugins of the sysroot; their scanner would be a program of ARM64, so they are looked at in this process.
 export GST_PLUGIN_SYSTEM_PATH_1_0="$root/usr/lib/aarch64-linux-gnu/gstreamer-1.0" GST_PLUGIN_PATH_1_0=
 export GST_REGISTRY="$PWD/.cache/arm64/registry" GST_REGISTRY_FORK=no
-# Nor does a child have qemu before it: programs that start themselves are registered, or not tried here.
+# Children of these programs would be ARM64 programs without qemu before them: builds of engines are not tried here.
 arm() { qemu-aarch64-static -L "$root" -E "LD_LIBRARY_PATH=/usr/lib/aarch64-linux-gnu:/usr/lib/aarch64-linux-gnu/blas:/usr/lib/aarch64-linux-gnu/lapack:/usr/lib/aarch64-linux-gnu/pulseaudio" "$@"; }
 
 fail() {

@@ -9,31 +9,20 @@ PACKAGES="
   libc6-dev libssl-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
 "
+WHO=cross
 dir=$PWD/.cache/arm64
+LOG=$dir/log
+# shellcheck source=tests/vm/lib.sh
+. tests/vm/lib.sh
 [ -f "$dir/complete" ] && exit 0
 
-echo "cross: fetching ARM64 libraries from Debian (200 MB)" >&2
-rm -rf "$dir" && mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial" "$dir/root/usr/lib" "$dir/root/usr/bin" \
-  "$dir/root/usr/sbin"
-: > "$dir/status"
-cat > "$dir/apt.conf" <<CONF
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
-APT::Sandbox::User "";
-Dir::State "$dir/state";
-Dir::State::status "$dir/status";
-Dir::Cache "$dir/cache";
-CONF
-export APT_CONFIG="$dir/apt.conf"
-# Sources of other vendors may have nothing for ARM64: what is missing then shows at the download.
-apt-get update -qq > "$dir/log" 2>&1 || true
+say "fetching ARM64 libraries from Debian (200 MB)"
+rm -rf "$dir" && mkdir -p "$dir/root/usr/lib" "$dir/root/usr/bin" "$dir/root/usr/sbin"
+package_lists "$dir/apt" arm64
 # shellcheck disable=SC2086
-apt-get install -y --download-only --no-install-recommends $PACKAGES >> "$dir/log" 2>&1 || {
-  tail -5 "$dir/log" >&2
-  exit 1
-}
+quietly foreign "$dir/apt" apt-get install -y --download-only --no-install-recommends $PACKAGES
 # As Debian has them: packages bring files for both places.
 for d in lib bin sbin; do ln -s usr/$d "$dir/root/$d"; done
-for deb in "$dir"/cache/archives/*.deb; do dpkg -x "$deb" "$dir/root"; done
-rm -rf "$dir/cache" "$dir/state" "$dir/status"
+for deb in "$dir"/apt/cache/archives/*.deb; do dpkg -x "$deb" "$dir/root"; done
+rm -rf "$dir/apt"
 touch "$dir/complete"

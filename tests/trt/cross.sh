@@ -7,21 +7,13 @@ cd "$(dirname "$0")/../.."
 TARGET=aarch64-unknown-linux-gnu
 PACKAGES="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
-root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-missing=""
-for p in $PACKAGES; do
-  dpkg-query -W -f '${Status}' "$p" 2> /dev/null | grep -q 'ok installed' || missing="$missing $p"
-done
-if [ -n "$missing" ]; then
-  root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive root apt-get install -y -qq --no-install-recommends $missing > .cache/cross.log 2>&1 || {
-    tail -5 .cache/cross.log >&2
-    exit 1
-  }
-fi
+WHO=cross
+mkdir -p .cache
+LOG=$PWD/.cache/cross.log
+# shellcheck source=tests/vm/lib.sh
+. tests/vm/lib.sh
+# shellcheck disable=SC2086
+install_packages $PACKAGES
 if command -v rustup > /dev/null; then rustup -q target add $TARGET 2> /dev/null || rustup target add $TARGET; fi
 ARCH=aarch64 tests/trt/fetch.sh
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# For tests/vm/build.sh and appliance/build, which set WHO, LOG and CODENAME: packages of this machine's own Debian, its
-# kernel, and gpio-sim for that. Sourced by sh.
+# For the scripts below tests/ and appliance/, which set WHO, LOG and, for what is Debian's whole, CODENAME: packages of this
+# machine's own Debian, its kernel, and gpio-sim for that. Sourced by sh.
 #
 # gpio-sim is the kernel's, under its licence: it is built from Debian's sources here and goes nowhere else.
 
@@ -38,7 +38,8 @@ Dir::State "$1/state";
 Dir::State::status "$1/state/status";
 Dir::Cache "$1/cache";
 END
-  quietly foreign "$1" apt-get update -qq
+  # Sources of other vendors may have nothing for it: what is missing then shows at the download.
+  foreign "$1" apt-get update -qq > "$LOG" 2>&1 || true
 }
 foreign() { APT_CONFIG="$1/apt.conf" && export APT_CONFIG && shift && "$@"; unset APT_CONFIG; }
 
