@@ -82,7 +82,7 @@ files() {
   rauc
 
   # The weekly test is a site's decision (appliance/units/README.md), and so not among these.
-  for f in vigia-broker.service vigia-pump.service vigia.service vigia-verdict.service vigia-update.path vigia-support.path; do wants "$f" vigia.target; done
+  for f in vigia-broker.service vigia-pump.service vigia.service vigia-verdict.service vigia-kept.service vigia-update.path vigia-support.path; do wants "$f" vigia.target; done
   wants vigia.target multi-user.target
   wants vigia-setup.service sysinit.target
   for f in vigia-data.service var.mount etc-vigia.mount; do wants "$f" local-fs.target requires; done

@@ -263,6 +263,13 @@ want=good; answers get-state B
 [ ! -e "$box/verified" ] || bad "a slot that does not run was verified"
 expect "the running one is verified" "$slots" set-state A good
 [ "$(cat "$box/verified")" = verified ] || bad "the running slot was not verified"
+# kept: starts that are too short for a verdict
+rm "$box/verified"
+expect "a slot that has never stayed" "$box/lib/kept"
+[ ! -e "$box/verified" ] || bad "a start of an unproven slot does not count"
+: > "$box/data/update/kept.A"
+expect "one that has" "$box/lib/kept"
+[ "$(cat "$box/verified")" = verified ] || bad "short starts use up a good slot"
 for words in "get-state C" "set-state A fine" "set-primary" "whatever"; do
   # shellcheck disable=SC2086
   refuse "slots $words" "$slots" $words
@@ -282,7 +289,9 @@ rm "$box/run/vigia-box/work.json"
 expect "again, with a vigia that never spoke" gate 1.1.0
 [ ! -e "$box/data/update/before.json" ] || bad "an earlier update's past is taken for this one's"
 [ "$(cat "$box/data/update/trial.B")" = 1.1.0 ] || bad "an update is not on trial"
+: > "$box/data/update/kept.B"
 expect "10 is more than 9" gate 1.10.0
+[ ! -e "$box/data/update/kept.B" ] || bad "an update's starts do not count"
 echo 1.3.0 > "$box/data/update/floor"
 refuse "older than the floor of what ran here" gate 1.2.9
 for v in "" "1.0; rm" "latest"; do refuse "version «$v»" gate "$v"; done
@@ -329,6 +338,7 @@ EOF
 # verdict TRIAL WELL DEAD BUSY [BUILT]: what was told to RAUC and systemd
 verdict() {
   rm -rf "$box/rauc" "$box/data/update" "$box/dead" "$box/busy"; mkdir -p "$box/data/update"; : > "$box/rauc"
+  [ "$3" = 0 ] || : > "$box/data/update/kept.B"
   echo "100.00 0" > "$box/uptime"; echo "$2" > "$box/well"; echo "$4" > "$box/busy"; echo "${5:-0}" > "$box/built"
   [ "$3" = 0 ] || echo "$3" > "$box/dead"
   [ "$1" = no ] || echo 1.2.0 > "$box/data/update/trial.B"
@@ -340,7 +350,9 @@ GOOD="status mark-good;" BACK="status mark-active other;status mark-bad booted;r
 judge "an old version that runs stays" "$GOOD" no 0 0 0
 judge "also with a camera off" "$GOOD" no 99999 0 0
 judge "also if its programs take a minute" "$GOOD" no 0 160 0
+[ -e "$box/data/update/kept.B" ] || bad "what stays is not kept over short starts"
 judge "one whose programs never run is not marked" "" no 0 99999 0
+[ ! -e "$box/data/update/kept.B" ] || bad "starts without programs do not count"
 judge "a trial whose self-test passes stays" "$GOOD" yes 0 0 0
 [ ! -e "$box/data/update/trial.B" ] || bad "what has passed is still on trial"
 [ "$(cat "$box/data/update/floor")" = 1.1.0 ] || bad "the floor did not rise"

@@ -25,12 +25,13 @@ const TOOL_MAX: Duration = Duration::from_secs(60);
 const ENTRY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Shorter ones would take ordinary words out.
 const SECRET_LEN_MIN: usize = 3;
-const UNITS: [&str; 10] = [
+const UNITS: [&str; 11] = [
     "vigia",
     "vigia-pump",
     "vigia-broker",
     "vigia-setup",
     "vigia-data",
+    "vigia-kept",
     "vigia-verdict",
     "vigia-update",
     "rauc",

@@ -13,6 +13,7 @@
 //!
 //! - `board` reads the board's file; `product` packs what goes into the guest.
 //! - `machine` starts qemu, pulls its plug, and starts it again with the same disk; `qemu` is that process.
+//! - `blind` is a network that takes no time.
 //! - `lines` is the other end of the agent: pulls, commands, every edge with its time.
 //! - `k0` and `wiring` are what stands between the lines and the plant, outside of any software.
 //! - `world` is the loop that closes it: the plant gets what the wires bring, and its contacts pull lines.
@@ -25,6 +26,8 @@ pub mod guest;
 pub mod layout;
 pub mod wire;
 
+#[cfg(feature = "world")]
+pub mod blind;
 #[cfg(feature = "world")]
 pub mod board;
 #[cfg(feature = "world")]

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use vigia_sim::plant::{Button, Selector};
+use vigia_sim::vm::blind;
 use vigia_sim::vm::clock::{now, rest};
 use vigia_sim::vm::machine::file;
 use vigia_sim::vm::rig::RigError;
@@ -36,6 +37,8 @@ pub struct Bench {
     camera_port: u16,
     /// A box that has been set up, switched off.
     pub settled: PathBuf,
+    /// The same with a model that takes no time, for what is done a hundred times.
+    blind: PathBuf,
     people: PathBuf,
     vigia: PathBuf,
     pub rng: fastrand::Rng,
@@ -53,7 +56,7 @@ impl Bench {
             let port = mount.url().split(':').nth(2).and_then(|rest| rest.split('/').next()?.parse().ok());
             camera_port = port.ok_or_else(|| RigError::Not(format!("no port in {}", mount.url())))?;
         }
-        let (settled, people) = (sources.work.join("settled"), sources.work.join("people"));
+        let [settled, blind, people] = ["settled", "blind", "people"].map(|name| sources.work.join(name));
         fs::create_dir_all(&people).map_err(file("can't make", &people))?;
         let built = sources.built.clone();
         // The program of the box itself speaks for the technician; that of a PC's box, if the box is none.
@@ -64,6 +67,7 @@ impl Bench {
             _cameras: cameras,
             camera_port,
             settled,
+            blind,
             people,
             vigia,
             rng: fastrand::Rng::with_seed(seed),
@@ -110,15 +114,46 @@ impl Bench {
         self.ctl_config().map(drop)
     }
 
+    /// Another model takes the place of the one that ships.
+    ///
+    /// # Errors
+    /// The box does not take it.
+    pub fn blind(&mut self) -> Result<(), RigError> {
+        self.start(&self.settled.clone())?;
+        let models = self.people.join("models");
+        blind::import(&self.vigia, &models)?;
+        let run = |command: &str| self.appliance.run(command);
+        for name in blind::FILES {
+            let text = said(Command::new("base64").arg(models.join(name)))?;
+            let to = format!("/var/lib/vigia/models/{name}");
+            run(&format!("base64 -d > {to} << 'END'\n{text}\nEND\nchown vigia:vigia {to}"))?;
+        }
+        run(&format!("sed -i 's/^  model: .*/  model: {}/' /etc/vigia/site.yaml", blind::NAME))?;
+        self.appliance.power_off()?;
+        self.appliance.keep(&self.blind)
+    }
+
+    /// Switched on with the disk of a box that has been set up, and that sees nothing.
+    ///
+    /// # Errors
+    /// There is no word from inside.
+    pub fn start_blind(&mut self) -> Result<(), RigError> {
+        self.start(&self.blind.clone())
+    }
+
+    fn start(&mut self, disk: &Path) -> Result<(), RigError> {
+        self.appliance.cut();
+        self.appliance.renew(disk)?;
+        self.make_sound();
+        self.appliance.boot().map(drop)
+    }
+
     /// Switched on with the disk of a box that has been set up.
     ///
     /// # Errors
     /// It does not come to rest.
     pub fn start_settled(&mut self) -> Result<Settled, RigError> {
-        self.appliance.cut();
-        self.appliance.renew(&self.settled)?;
-        self.make_sound();
-        self.appliance.boot()?;
+        self.start(&self.settled.clone())?;
         let settled = self.appliance.settle(SETTLE_MAX)?;
         sees(settled.slot == "A", || {
             format!("a box that was switched off in order went to slot {}", settled.slot)
@@ -168,7 +203,7 @@ impl Bench {
     /// It was not `completed`.
     pub fn ctl(&self, words: &[&str]) -> Result<String, RigError> {
         let mut command = Command::new(&self.vigia);
-        command.arg("ctl").args(words).args(["--timeout", "20", "--config"]).arg(self.ctl_config()?);
+        command.arg("ctl").args(words).args(["--timeout", "5", "--config"]).arg(self.ctl_config()?);
         said(&mut command)
     }
 

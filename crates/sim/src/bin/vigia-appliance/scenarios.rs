@@ -30,7 +30,7 @@ pub struct Scenario {
 /// The first makes the box that all others begin with.
 pub const FIRST: Scenario = Scenario { name: "first boot, set up", see: first_boot };
 /// In the order of what they take.
-pub const ALL: [Scenario; 14] = [
+pub const ALL: [Scenario; 15] = [
     Scenario { name: "boot, command, detection", see: at_work },
     Scenario { name: "pump run on simulated lines", see: pump_run },
     Scenario { name: "updates that are refused", see: refused },
@@ -42,6 +42,7 @@ pub const ALL: [Scenario; 14] = [
     Scenario { name: "vigia hangs", see: vigia_hangs },
     Scenario { name: "torn data partition", see: torn },
     Scenario { name: "factory reset", see: factory_reset },
+    Scenario { name: "power that comes and goes", see: short_starts },
     Scenario { name: "power cuts in updates", see: update_cuts },
     Scenario { name: "power cuts in pump runs", see: pump_cuts },
     Scenario { name: "first boot, cut", see: first_boot_cut },
@@ -235,14 +236,33 @@ fn factory_reset(bench: &mut Bench, _: Counts) -> Seeing {
     Ok("CA, passwords, site and people are new".to_owned())
 }
 
+/// More often than a slot may start without a verdict, and never for long enough to get one.
+fn short_starts(bench: &mut Bench, _: Counts) -> Seeing {
+    const TIMES: u32 = 8;
+    bench.appliance.cut();
+    bench.appliance.renew(&bench.settled.clone())?;
+    for _ in 0..TIMES {
+        bench.appliance.boot()?;
+        bench.appliance.run("until systemctl is-active -q vigia-kept; do sleep 0.2; done")?;
+        bench.appliance.cut();
+    }
+    bench.appliance.boot()?;
+    let settled = bench.settle()?;
+    sees(settled.slot == "A", || format!("after {TIMES} short starts it went to slot {}", settled.slot))?;
+    Ok(format!("cut {TIMES} times before the verdict; {} in {} runs", settled.version, settled.slot))
+}
+
 /// At any moment from the first byte of an update to its verdict.
 fn update_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
-    bench.start_settled()?;
+    bench.blind()?;
+    bench.start_blind()?;
+    bench.settle()?;
     let since = now();
     bench.install("good")?;
     let whole = now().since(since).mul_f64(2.0);
     let mut ends = Vec::new();
-    bench.start_settled()?;
+    bench.start_blind()?;
+    bench.settle()?;
     for round in 0..counts.cuts {
         let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.cuts));
         let moment = whole.mul_f64(bench.rng.f64());
@@ -273,9 +293,10 @@ fn pump_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
     const TOLD: &str =
         "journalctl -u vigia-pump -o cat --no-pager | grep -oE 'EngineRunning|ShutdownComplete' | tail -1";
     let mut in_a_run = 0;
+    bench.blind()?;
     for round in 0..counts.pump_cuts {
         let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.pump_cuts));
-        bench.start_settled().map_err(wrong)?;
+        bench.start_blind().map_err(wrong)?;
         bench.wait_armed().map_err(wrong)?;
         bench.press(Button::Fire);
         rest(Duration::from_millis(bench.rng.u64(0..15_000)));

@@ -12,7 +12,7 @@ use vigia_core::pump::plan::parse;
 use vigia_core::pump::{Plan, RawPlan};
 
 use super::Sources;
-use crate::onnx::{self, Planted};
+use crate::vm::blind;
 use crate::vm::machine::{file, run};
 use crate::vm::rig::RigError;
 
@@ -94,7 +94,7 @@ pub fn stage(sources: &Sources) -> Result<Staged, RigError> {
     let units = root.join("etc/systemd/system");
     program(&folder, &root, "vigia-pump")?;
     program(&folder, &root, "vigia")?;
-    model(&folder)?;
+    blind::import(&beside("vigia")?, &folder.join("models"))?;
     write(&root.join("etc/vigia/site.yaml"), format!("{SITE}{CAMERAS}"))?;
     write(&root.join("etc/vigia/broker.conf"), BROKER)?;
     write(&units.join("broker.service"), BROKER_UNIT)?;
@@ -119,22 +119,6 @@ fn plan() -> Result<Plan, RigError> {
 pub fn site() -> Result<RawPlan, RigError> {
     let site: Result<SiteFile, _> = serde_saphyr::from_str(SITE);
     site.map(|site| site.pump).map_err(|e| RigError::Not(format!("the site of the trials is wrong: {e}")))
-}
-
-/// A network that sees nothing and takes no time, taken in as any other: the shipped one takes half a minute
-/// for a picture under emulation.
-fn model(folder: &Path) -> Result<(), RigError> {
-    const NAMES: &str = "{0: 'fire'}";
-    const CELLS: usize = 84;
-    let output = Planted::nothing(&[1, 5, CELLS]);
-    let bytes = onnx::model([Some(64), Some(64)], Some(NAMES), &[output]).write_buf();
-    let bytes = bytes.map_err(|e| RigError::Not(format!("the network can't be written: {e}")))?;
-    let models = folder.join("models");
-    let file = with_folder(&folder.join("blind.onnx"))?;
-    write(&file, bytes)?;
-    let mut import = Command::new(beside("vigia")?);
-    import.args(["model", "import"]).arg(&file).arg("--models-dir").arg(&models);
-    Ok(run("vigia model import", &mut import)?)
 }
 
 /// A program from beside this one, without the names of its functions, where the units look for it.
