@@ -68,6 +68,7 @@ fn a_bundle_is_looked_at_before_it_is_taken() {
     let good = it.bundle("good.raucb", "vigia-test", "0.3.0", "keys");
     let run = check(&good);
     assert!(run.code == 0 && run.stdout.contains("0.3.0, newer than 0.2.0, which runs"), "{run:#?}");
+    assert!(run.stdout.trim_end().ends_with("«vigia 0.3.0, TensorRT 10.16»"), "{run:#?}");
     // Going back is allowed down to the floor.
     let run = check(&it.bundle("floor.raucb", "vigia-test", "0.1.5", "keys"));
     assert!(run.code == 0 && run.stdout.contains("older than 0.2.0"), "{run:#?}");

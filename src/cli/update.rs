@@ -115,7 +115,8 @@ fn check(bundle: &str, places: &Places) -> Result<(), Failure> {
         std::cmp::Ordering::Equal => "the version that runs".to_owned(),
         std::cmp::Ordering::Greater => format!("newer than {own}, which runs"),
     };
-    super::print(&format!("{bundle}: {version}, {how}; signed, and for this kind of box"))
+    let description = manifest.description.map(|text| format!("; «{text}»")).unwrap_or_default();
+    super::print(&format!("{bundle}: {version}, {how}; signed, and for this kind of box{description}"))
 }
 
 fn idle(json: bool, places: &Places) -> Result<(), Failure> {

@@ -190,7 +190,7 @@ impl Rig {
         std::fs::create_dir_all(&content).expect("ours");
         std::fs::copy(self.at("image"), content.join("rootfs.img")).expect("ours");
         let manifest = format!(
-            "[update]\ncompatible={compatible}\nversion={version}\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=rootfs.img\n"
+            "[update]\ncompatible={compatible}\nversion={version}\ndescription=vigia {version}, TensorRT 10.16\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=rootfs.img\n"
         );
         std::fs::write(content.join("manifest.raucm"), manifest).expect("ours");
         let keys = self.at(keys);

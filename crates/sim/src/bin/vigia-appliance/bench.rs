@@ -39,7 +39,8 @@ pub struct Bench {
     pub settled: PathBuf,
     /// The same with a model that takes no time, for what is done a hundred times.
     blind: PathBuf,
-    people: PathBuf,
+    is_blind: bool,
+    pub people: PathBuf,
     vigia: PathBuf,
     pub rng: fastrand::Rng,
 }
@@ -68,6 +69,7 @@ impl Bench {
             camera_port,
             settled,
             blind,
+            is_blind: false,
             people,
             vigia,
             rng: fastrand::Rng::with_seed(seed),
@@ -87,13 +89,21 @@ impl Bench {
         });
     }
 
+    /// The site file, with this machine's cameras.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn site(&self) -> Result<String, RigError> {
+        let text = fs::read_to_string(SITE).map_err(file("can't read", Path::new(SITE)))?;
+        Ok(text.replace("@CAMERAS@", &format!("{HOST}:{}", self.camera_port)))
+    }
+
     /// The site, and a certificate for a technician, brought into the box that runs.
     ///
     /// # Errors
     /// The box refuses something.
     pub fn set_up(&self) -> Result<(), RigError> {
-        let text = fs::read_to_string(SITE).map_err(|e| RigError::Not(format!("{SITE}: {e}")))?;
-        let text = text.replace("@CAMERAS@", &format!("{HOST}:{}", self.camera_port));
+        let text = self.site()?;
         let run = |command: &str| self.appliance.run(command);
         run(&format!("cat > /etc/vigia/site.yaml << 'END'\n{text}\nEND"))?;
         run(
@@ -119,6 +129,9 @@ impl Bench {
     /// # Errors
     /// The box does not take it.
     pub fn blind(&mut self) -> Result<(), RigError> {
+        if self.is_blind {
+            return Ok(());
+        }
         self.start(&self.settled.clone())?;
         let models = self.people.join("models");
         blind::import(&self.vigia, &models)?;
@@ -130,7 +143,9 @@ impl Bench {
         }
         run(&format!("sed -i 's/^  model: .*/  model: {}/' /etc/vigia/site.yaml", blind::NAME))?;
         self.appliance.power_off()?;
-        self.appliance.keep(&self.blind)
+        self.appliance.keep(&self.blind)?;
+        self.is_blind = true;
+        Ok(())
     }
 
     /// Switched on with the disk of a box that has been set up, and that sees nothing.
@@ -186,6 +201,14 @@ impl Bench {
     pub fn restart(&mut self) -> Result<Settled, RigError> {
         let (boots, _) = self.appliance.lines.boots();
         self.appliance.lines.throw("systemctl reboot")?;
+        self.restarts(boots)
+    }
+
+    /// It has started so many times, and does so again by itself.
+    ///
+    /// # Errors
+    /// It does not, or does not come to rest.
+    pub fn restarts(&mut self, boots: u32) -> Result<Settled, RigError> {
         self.appliance.wait_up(boots, SETTLE_MAX)?;
         let settled = self.appliance.settle(SETTLE_MAX)?;
         Ok(Settled { starts: self.appliance.lines.boots().0 - boots, ..settled })
@@ -200,10 +223,11 @@ impl Bench {
     /// A command over MQTT, with the technician's certificate.
     ///
     /// # Errors
-    /// It was not `completed`.
-    pub fn ctl(&self, words: &[&str]) -> Result<String, RigError> {
+    /// It was not `completed` within so many seconds.
+    pub fn ctl(&self, words: &[&str], limit_s: u32) -> Result<String, RigError> {
         let mut command = Command::new(&self.vigia);
-        command.arg("ctl").args(words).args(["--timeout", "5", "--config"]).arg(self.ctl_config()?);
+        command.arg("ctl").args(words).args(["--timeout", &limit_s.to_string(), "--config"]);
+        command.arg(self.ctl_config()?);
         said(&mut command)
     }
 
@@ -303,7 +327,11 @@ impl Bench {
     }
 }
 
-fn said(command: &mut Command) -> Result<String, RigError> {
+/// What a program says that ends well.
+///
+/// # Errors
+/// It does not.
+pub fn said(command: &mut Command) -> Result<String, RigError> {
     let out: Output = command.output().map_err(RigError::Programs)?;
     let text = String::from_utf8_lossy(&out.stdout).trim().to_owned();
     if out.status.success() {

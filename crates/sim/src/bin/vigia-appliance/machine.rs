@@ -167,6 +167,18 @@ impl Appliance {
         Ok(())
     }
 
+    /// Another stick in its USB port; the machine is off.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn plug(&mut self, folder: Option<PathBuf>) -> Result<(), RigError> {
+        if let Some(folder) = &folder {
+            stick(folder, &self.sources.work.join(STICK))?;
+        }
+        self.sources.stick = folder;
+        Ok(())
+    }
+
     /// Its disk as it is, for others to begin with; the machine is off.
     ///
     /// # Errors

@@ -14,10 +14,12 @@ use scenarios::{ALL, Counts, FIRST, Scenario};
 use table::{Row, table};
 
 mod bench;
+mod cuts;
 mod machine;
 mod play;
 mod scenarios;
 mod table;
+mod updates;
 
 #[derive(Debug, Parser)]
 #[command(about = "The virtual appliance", after_help = "Exit codes: 0 all is well, 1 something is not.")]

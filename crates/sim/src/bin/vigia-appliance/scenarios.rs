@@ -1,6 +1,6 @@
 //! What a box is put through, each on a disk of its own (firmware.md, section 8; issue of the image, verification 1).
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use vigia_sim::vm::rig::RigError;
 
 use crate::bench::{Bench, partition, sees};
 use crate::machine::Settled;
+use crate::{cuts, updates};
 
-type Seeing = Result<String, RigError>;
+pub type Seeing = Result<String, RigError>;
 
 /// How often the power goes.
 #[derive(Debug, Clone, Copy)]
@@ -30,22 +31,24 @@ pub struct Scenario {
 /// The first makes the box that all others begin with.
 pub const FIRST: Scenario = Scenario { name: "first boot, set up", see: first_boot };
 /// In the order of what they take.
-pub const ALL: [Scenario; 15] = [
+pub const ALL: [Scenario; 17] = [
     Scenario { name: "boot, command, detection", see: at_work },
     Scenario { name: "pump run on simulated lines", see: pump_run },
-    Scenario { name: "updates that are refused", see: refused },
-    Scenario { name: "good update", see: good },
-    Scenario { name: "update that panics", see: panics },
-    Scenario { name: "update that hangs", see: hangs },
-    Scenario { name: "update whose self-test fails", see: unfit },
+    Scenario { name: "updates that are refused", see: updates::refused },
+    Scenario { name: "good update", see: updates::good },
+    Scenario { name: "update that panics", see: updates::panics },
+    Scenario { name: "update that hangs", see: updates::hangs },
+    Scenario { name: "update whose self-test fails", see: updates::unfit },
+    Scenario { name: "update, support bundle and reset by MQTT", see: updates::by_mqtt },
+    Scenario { name: "a site on a USB stick", see: by_stick },
     Scenario { name: "a frozen system", see: frozen },
     Scenario { name: "vigia hangs", see: vigia_hangs },
     Scenario { name: "torn data partition", see: torn },
     Scenario { name: "factory reset", see: factory_reset },
-    Scenario { name: "power that comes and goes", see: short_starts },
-    Scenario { name: "power cuts in updates", see: update_cuts },
-    Scenario { name: "power cuts in pump runs", see: pump_cuts },
-    Scenario { name: "first boot, cut", see: first_boot_cut },
+    Scenario { name: "power that comes and goes", see: cuts::short_starts },
+    Scenario { name: "power cuts in updates", see: cuts::update_cuts },
+    Scenario { name: "power cuts in pump runs", see: cuts::pump_cuts },
+    Scenario { name: "first boot, cut", see: cuts::first_boot_cut },
 ];
 
 fn first_boot(bench: &mut Bench, _: Counts) -> Seeing {
@@ -65,30 +68,62 @@ fn first_boot(bench: &mut Bench, _: Counts) -> Seeing {
     ))
 }
 
+/// What a start looks like from outside: words of the journal, and what they are called.
+const MARKS: [(&str, &str); 9] = [
+    ("launcher: slot", "boot loader: chooses the slot"),
+    ("Finished vigia-data.service", "data partition checked and mounted"),
+    ("Started vigia-pump.service", "pump program: has its lines"),
+    ("self-test passed", "pump program: lines, contacts and K0 tested"),
+    ("Started vigia-broker.service", "broker listens"),
+    ("| processor_start |", "vigia starts"),
+    ("| engine_chosen |", "model loaded and measured"),
+    ("| stream_state | running", "first picture of a camera"),
+    ("verdict: ", "verdict: the slot stays"),
+];
+
 fn at_work(bench: &mut Bench, _: Counts) -> Seeing {
     const LIMIT: Duration = Duration::from_secs(1200);
     bench.appliance.cut();
     bench.appliance.renew(&bench.settled.clone())?;
     let since = now();
     bench.appliance.boot()?;
-    let mut answered = bench.ctl(&["ping"]);
+    let mut answered = bench.ctl(&["ping"], 5);
     while answered.is_err() && now().since(since) < LIMIT {
         rest(Duration::from_millis(500));
-        answered = bench.ctl(&["ping"]);
+        answered = bench.ctl(&["ping"], 5);
     }
     answered?;
     let command = now().since(since).as_secs_f64();
     let seen = bench.hear("nvr/detections/0", LIMIT, |text| text.contains("class_name"))?;
     let detection = now().since(since).as_secs_f64();
-    let class = seen
-        .split("\"class_name\":\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or("?")
-        .to_owned();
+    let class = seen.split("\"class_name\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?");
+    let mut marks = marks(bench, since)?;
+    marks.push((command, "a command over MQTT is answered".to_owned()));
+    marks.push((detection, format!("first detection on MQTT: {class}")));
+    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let text: String = marks.iter().map(|(at, what)| format!("{at:6.1} s  {what}\n")).collect();
+    let path = bench.people.join("start.txt");
+    fs::write(&path, text).map_err(file("can't write", &path))?;
     Ok(format!(
-        "first MQTT command answered {command:.0} s after the power, first detection ({class}) after {detection:.0} s"
+        "first MQTT command answered {command:.0} s after the power, first detection ({class}) after {detection:.0} s; all of it in {}",
+        path.display()
     ))
+}
+
+/// Seconds after the power came, and what was then.
+fn marks(bench: &Bench, power: vigia_core::time::Instant) -> Result<Vec<(f64, String)>, RigError> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let up = bench.appliance.run("cut -d' ' -f1 /proc/uptime")?;
+    // The kernel's clock begins some seconds after the power.
+    let firmware = now().since(power).as_secs_f64() - number(&up).unwrap_or_default();
+    let journal =
+        bench.appliance.run_for("journalctl -b -o short-monotonic --no-pager", Duration::from_secs(300))?;
+    let found = |(words, what): &(&str, &str)| {
+        let line = journal.lines().find(|line| line.contains(words))?;
+        let at = number(line.strip_prefix('[')?.split(']').next()?)?;
+        Some((at + firmware, (*what).to_owned()))
+    };
+    Ok(MARKS.iter().filter_map(found).collect())
 }
 
 fn pump_run(bench: &mut Bench, _: Counts) -> Seeing {
@@ -106,72 +141,50 @@ fn pump_run(bench: &mut Bench, _: Counts) -> Seeing {
     Ok(format!("fire button, valves, crank, run, rest: {:.0} l delivered", truth.delivered_l))
 }
 
-/// Each in RAUC's or the gate's own words.
-fn refused(bench: &mut Bench, _: Counts) -> Seeing {
-    let before = bench.start_settled()?;
-    let mut said = Vec::new();
-    for name in ["tampered", "older", "other-key", "other-board"] {
-        let refused =
-            bench.install(name).err().ok_or_else(|| RigError::Not(format!("{name} was installed")))?;
-        let RigError::Command { says, .. } = refused else { return Err(refused) };
-        let last =
-            says.lines().find_map(|line| line.split_once("LastError: ")).map_or(&*says, |(_, why)| why);
-        said.push(format!("{name}: {}", last.trim().chars().take(160).collect::<String>()));
-    }
-    let after = bench.restart()?;
-    stayed(&before, &after)?;
-    Ok(said.join("; "))
-}
-
-fn good(bench: &mut Bench, _: Counts) -> Seeing {
-    let before = bench.start_settled()?;
-    let install = bench.install("good")?;
-    let after = bench.restart()?;
-    sees(after.slot != before.slot && after.version != before.version, || {
-        format!("{before:?}, then {after:?}: {}", history(bench))
-    })?;
-    sees(history(bench).contains("passed"), || format!("history: {}", history(bench)))?;
-    let (install, took) = (install.as_secs_f64(), after.took.as_secs_f64());
-    Ok(format!(
-        "{} in {} to {} in {}; install {install:.0} s, up to the verdict {took:.0} s",
-        before.version, before.slot, after.version, after.slot
-    ))
-}
-
-fn panics(bench: &mut Bench, _: Counts) -> Seeing {
-    falls_back(bench, "panics")
-}
-
-fn hangs(bench: &mut Bench, _: Counts) -> Seeing {
-    falls_back(bench, "hangs")
-}
-
-fn unfit(bench: &mut Bench, _: Counts) -> Seeing {
-    falls_back(bench, "unfit")
-}
-
-fn falls_back(bench: &mut Bench, name: &str) -> Seeing {
-    let before = bench.start_settled()?;
-    bench.install(name)?;
-    let after = bench.restart()?;
-    stayed(&before, &after)?;
-    sees(after.starts > 1, || "it was not even started".to_owned())?;
-    let history = history(bench);
-    sees(history.contains("failed"), || format!("no reason in the history: {history:?}"))?;
-    let reason = history.lines().last().unwrap_or_default();
-    Ok(format!(
-        "back on {} in {} after {} starts; history: {}",
-        after.version, after.slot, after.starts, reason
-    ))
-}
-
-fn stayed(before: &Settled, after: &Settled) -> Result<(), RigError> {
+pub fn stayed(before: &Settled, after: &Settled) -> Result<(), RigError> {
     let same = after.slot == before.slot && after.version == before.version;
     sees(same, || format!("{} in {} became {} in {}", before.version, before.slot, after.version, after.slot))
 }
 
-fn history(bench: &Bench) -> String {
+pub fn history(bench: &Bench) -> String {
     bench.appliance.run("cat /data/update/history").unwrap_or_default()
+}
+
+/// One with a mistake changes nothing; without it, the same one makes the box what it says.
+fn by_stick(bench: &mut Bench, _: Counts) -> Seeing {
+    const SAID: &str = "journalctl -b -u 'vigia-usb@*' -o cat --no-pager | grep -v systemd";
+    let folder = bench.people.join("stick");
+    fs::create_dir_all(&folder).map_err(file("can't make", &folder))?;
+    let put = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(file("can't write", &path))
+    };
+    let site = bench.site()?;
+    put("site.yaml", &site.replace("confidence: 0.4", "confidence: 4"))?;
+    put("board", "virtual")?;
+    put("name", "lookout")?;
+    bench.appliance.cut();
+    bench.appliance.renew(&bench.appliance.built())?;
+    bench.appliance.plug(Some(folder.clone()))?;
+    bench.appliance.boot()?;
+    bench.settle()?;
+    let refused = bench.appliance.run(SAID)?;
+    sees(refused.contains("confidence"), || format!("a wrong site: {refused}"))?;
+    sees(bench.appliance.run("grep farm /etc/vigia/site.yaml").is_err(), || "it was taken".to_owned())?;
+    bench.appliance.power_off()?;
+    put("site.yaml", &site)?;
+    bench.appliance.plug(Some(folder.clone()))?;
+    bench.appliance.boot()?;
+    bench.settle()?;
+    let taken = bench.appliance.run(SAID)?;
+    bench.appliance.plug(None)?;
+    sees(taken.contains("the site is as the folder says"), || format!("a good site: {taken}"))?;
+    let now = bench
+        .appliance
+        .run("hostname; grep -c farm /etc/vigia/site.yaml; systemctl is-active vigia vigia-pump")?;
+    sees(now == "lookout\n1\nactive\nactive", || format!("the box is {now}"))?;
+    let sentence = refused.lines().find(|line| line.contains("confidence")).unwrap_or_default();
+    Ok(format!("with a mistake: {sentence}; without it: name, cameras and pump are the stick's"))
 }
 
 /// PID 1 stops petting the watchdog.
@@ -234,104 +247,4 @@ fn factory_reset(bench: &mut Bench, _: Counts) -> Seeing {
     let kept = bench.appliance.run("grep -c farm /etc/vigia/site.yaml; ls /etc/vigia/people 2>&1; true")?;
     sees(kept.starts_with('0') && kept.contains("No such"), || format!("the site outlived it: {kept}"))?;
     Ok("CA, passwords, site and people are new".to_owned())
-}
-
-/// More often than a slot may start without a verdict, and never for long enough to get one.
-fn short_starts(bench: &mut Bench, _: Counts) -> Seeing {
-    const TIMES: u32 = 8;
-    bench.appliance.cut();
-    bench.appliance.renew(&bench.settled.clone())?;
-    for _ in 0..TIMES {
-        bench.appliance.boot()?;
-        bench.appliance.run("until systemctl is-active -q vigia-kept; do sleep 0.2; done")?;
-        bench.appliance.cut();
-    }
-    bench.appliance.boot()?;
-    let settled = bench.settle()?;
-    sees(settled.slot == "A", || format!("after {TIMES} short starts it went to slot {}", settled.slot))?;
-    Ok(format!("cut {TIMES} times before the verdict; {} in {} runs", settled.version, settled.slot))
-}
-
-/// At any moment from the first byte of an update to its verdict.
-fn update_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
-    bench.blind()?;
-    bench.start_blind()?;
-    bench.settle()?;
-    let since = now();
-    bench.install("good")?;
-    let whole = now().since(since).mul_f64(2.0);
-    let mut ends = Vec::new();
-    bench.start_blind()?;
-    bench.settle()?;
-    for round in 0..counts.cuts {
-        let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.cuts));
-        let moment = whole.mul_f64(bench.rng.f64());
-        bench.updates().map_err(wrong)?;
-        bench
-            .appliance
-            .lines
-            .leave("rauc install /run/updates/good.raucb && systemctl reboot")
-            .map_err(|e| wrong(e.into()))?;
-        rest(moment);
-        bench.appliance.cut();
-        bench.appliance.boot().map_err(wrong)?;
-        let settled = bench.settle().map_err(wrong)?;
-        let lost = bench.appliance.run("test -e /run/vigia-data-lost").is_ok();
-        sees(!lost, || format!("cut {round}: the data partition is lost"))?;
-        ends.push(format!("{:.0}→{}", moment.as_secs_f64(), settled.slot));
-    }
-    Ok(format!(
-        "{} cuts within {:.0} s, 0 bricks (second→slot): {}",
-        counts.cuts,
-        whole.as_secs_f64(),
-        ends.join(" ")
-    ))
-}
-
-/// What was told of a run before the power went is known afterwards.
-fn pump_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
-    const TOLD: &str =
-        "journalctl -u vigia-pump -o cat --no-pager | grep -oE 'EngineRunning|ShutdownComplete' | tail -1";
-    let mut in_a_run = 0;
-    bench.blind()?;
-    for round in 0..counts.pump_cuts {
-        let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.pump_cuts));
-        bench.start_blind().map_err(wrong)?;
-        bench.wait_armed().map_err(wrong)?;
-        bench.press(Button::Fire);
-        rest(Duration::from_millis(bench.rng.u64(0..15_000)));
-        let told = bench.appliance.run(TOLD).map_err(wrong)? == "EngineRunning";
-        bench.appliance.cut();
-        rest(Duration::from_secs(2));
-        bench.appliance.boot().map_err(wrong)?;
-        bench.settle().map_err(wrong)?;
-        bench.wait_armed().map_err(wrong)?;
-        let log = bench.appliance.run("journalctl -b -u vigia-pump -o cat --no-pager").map_err(wrong)?;
-        sees(!log.contains("LedgerLost"), || format!("cut {round}: the ledger was lost: {log}"))?;
-        sees(!told || log.contains("RunInterrupted"), || {
-            format!("cut {round}: a run that was told is forgotten: {log}")
-        })?;
-        in_a_run += u32::from(told);
-    }
-    Ok(format!("{} cuts, {in_a_run} of them in a run that was told: 0 lost records", counts.pump_cuts))
-}
-
-/// Setting itself up, it loses its power, several times; then it is whole.
-fn first_boot_cut(bench: &mut Bench, _: Counts) -> Seeing {
-    const TIMES: u32 = 3;
-    bench.appliance.cut();
-    let built = bench.appliance.built();
-    bench.appliance.renew(&built)?;
-    for _ in 0..TIMES {
-        bench.appliance.boot()?;
-        rest(Duration::from_millis(bench.rng.u64(0..15_000)));
-        bench.appliance.cut();
-    }
-    bench.appliance.boot()?;
-    let settled = bench.settle()?;
-    bench.appliance.run("openssl verify -CAfile /etc/vigia/pki/ca.crt /etc/vigia/pki/broker.crt")?;
-    Ok(format!(
-        "cut {TIMES} times; then {} in {} runs, its certificates are whole",
-        settled.version, settled.slot
-    ))
 }
