@@ -136,6 +136,7 @@ impl Bench {
         let models = self.people.join("models");
         blind::import(&self.vigia, &models)?;
         let run = |command: &str| self.appliance.run(command);
+        run("until systemctl is-active -q vigia-setup; do sleep 0.2; done")?;
         for name in blind::FILES {
             let text = said(Command::new("base64").arg(models.join(name)))?;
             let to = format!("/var/lib/vigia/models/{name}");
