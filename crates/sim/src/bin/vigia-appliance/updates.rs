@@ -74,6 +74,7 @@ pub fn by_mqtt(bench: &mut Bench, _: Counts) -> Seeing {
         "cat /etc/vigia/mqtt-password; sed -n 2p /etc/vigia/pki/broker.key; sed -n 2p /etc/vigia/pki/ca.key";
     bench.blind()?;
     bench.start_blind()?;
+    bench.settle()?;
     bench.appliance.run(
         "sed -i 's/unsigned_role: technician/unsigned_role: admin/' /etc/vigia/site.yaml && systemctl restart vigia",
     )?;
