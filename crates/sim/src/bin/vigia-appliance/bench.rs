@@ -211,8 +211,7 @@ impl Bench {
     /// It does not, or does not come to rest.
     pub fn restarts(&mut self, boots: u32) -> Result<Settled, RigError> {
         self.appliance.wait_up(boots, SETTLE_MAX)?;
-        let settled = self.appliance.settle(SETTLE_MAX)?;
-        Ok(Settled { starts: self.appliance.lines.boots().0 - boots, ..settled })
+        self.appliance.settle(SETTLE_MAX)
     }
 
     /// # Errors

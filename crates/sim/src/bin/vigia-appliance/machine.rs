@@ -106,7 +106,6 @@ pub struct Settled {
     pub slot: String,
     pub version: String,
     pub took: Duration,
-    pub starts: u32,
 }
 
 #[derive(Deserialize)]
@@ -246,6 +245,12 @@ impl Appliance {
         Err(RigError::Command { command: command.to_owned(), end: ran.end, says })
     }
 
+    /// How often the boot loader has started that slot in all; a start may end before anybody inside has a word.
+    pub fn launches(&self, slot: &str) -> usize {
+        let log = fs::read(self.serial_log()).unwrap_or_default();
+        String::from_utf8_lossy(&log).matches(&format!("launcher: slot {slot}, start")).count()
+    }
+
     /// Waits until a start is judged to be good, over as many starts as that takes.
     ///
     /// # Errors
@@ -254,7 +259,7 @@ impl Appliance {
         const ASK: &str = "grep -o 'rauc.slot=.' /proc/cmdline | cut -d= -f2; sed -n 's/^VERSION=//p' /usr/lib/vigia/release; \
              journalctl -q -b -u vigia-verdict -o cat --no-pager | grep '^verdict:' | tail -n 1";
         let limit = self.sources.patience(limit);
-        let (since, (before, _)) = (now(), self.lines.boots());
+        let since = now();
         let mut last = String::from("no word");
         while now().since(since) < limit {
             self.qemu.check()?;
@@ -264,9 +269,8 @@ impl Appliance {
                 let (slot, version, verdict) =
                     (words.next(), words.next(), words.next().unwrap_or("no verdict"));
                 if let (Some(slot), Some(version), true) = (slot, version, verdict.contains(" stays: ")) {
-                    let starts = self.lines.boots().0 - before;
                     let (slot, version) = (slot.to_owned(), version.to_owned());
-                    return Ok(Settled { slot, version, took: now().since(since), starts });
+                    return Ok(Settled { slot, version, took: now().since(since) });
                 }
                 last = said;
             }

@@ -55,15 +55,18 @@ pub fn unfit(bench: &mut Bench, _: Counts) -> Seeing {
 fn falls_back(bench: &mut Bench, name: &str) -> Seeing {
     let before = bench.start_settled()?;
     bench.install(name)?;
+    let other = if before.slot == "A" { "B" } else { "A" };
+    let launched = bench.appliance.launches(other);
     let after = bench.restart()?;
     stayed(&before, &after)?;
-    sees(after.starts > 1, || "it was not even started".to_owned())?;
+    let starts = bench.appliance.launches(other) - launched;
+    sees(starts > 0, || "it was not even started".to_owned())?;
     let history = history(bench);
     sees(history.contains("failed"), || format!("no reason in the history: {history:?}"))?;
     let reason = history.lines().last().unwrap_or_default();
     Ok(format!(
-        "back on {} in {} after {} starts; history: {}",
-        after.version, after.slot, after.starts, reason
+        "back on {} in {} after {starts} starts in {other}; history: {reason}",
+        after.version, after.slot
     ))
 }
 
