@@ -129,14 +129,21 @@ impl App {
                     Err(e) => Err(refusal(&e)),
                 },
             };
-            // After a reset the answer must not wait for RAUC: the restart comes.
-            if !matches!(job, Job::Reset)
-                && let Ok(report) = Report::read(&places)
-            {
-                let _ = tell.send(Told::Report(json!(report)));
+            let asks = matches!(job, Job::Update(UpdateAction::Status | UpdateAction::Check { .. }));
+            let report = || {
+                if let Ok(report) = Report::read(&places) {
+                    let _ = tell.send(Told::Report(json!(report)));
+                }
+            };
+            // What restarts the box is answered first: RAUC takes its time, and the restart does not wait.
+            if asks {
+                report();
             }
             if answers {
                 let _ = tell.send(Told::Ended(outcome));
+            }
+            if !asks {
+                report();
             }
         };
         // It asks other programs, which take their time; the loop waits for none.

@@ -55,7 +55,7 @@ pub enum Command {
         #[arg(long, value_name = "S", default_value_t = 10_800.0)]
         wait_max_s: f64,
         /// Seconds that answers have before the restart
-        #[arg(long, value_name = "S", default_value_t = 2.0)]
+        #[arg(long, value_name = "S", default_value_t = 5.0)]
         grace_s: f64,
     },
 }

@@ -175,6 +175,14 @@ impl Rig {
         ended(self.start(args))
     }
 
+    /// From the moment when the slot is written on, `rauc status` takes until there is a file `answered`.
+    pub fn hold_rauc_status(&self) {
+        let root = self.root().display();
+        self.script("bin/rauc", &format!(
+            "case \"$*\" in *status*) while cmp -s '{root}/b' '{root}/image' && [ ! -e '{root}/answered' ]; do sleep 0.1; done ;; esac\nPATH=${{PATH#*:}}\nexec rauc \"$@\"\n"
+        ));
+    }
+
     /// As the unit does, once there is a request.
     pub fn carry_out(&self, more: &[&str]) -> Child {
         wait_for("a request", Duration::from_secs(30), || {
