@@ -97,7 +97,7 @@ pub fn by_mqtt(bench: &mut Bench, _: Counts) -> Seeing {
     let packed = bench.people.join("support.tar.gz");
     // An earlier one.
     let _ = fs::remove_file(&packed);
-    bench.ctl(&["support_bundle", "--out", &packed.display().to_string()], 300)?;
+    bench.ctl(&["support_bundle", "--instance", "appliance", "--out", &packed.display().to_string()], 300)?;
     let unpacked = said(Command::new("tar").args(["-xOzf"]).arg(&packed))?;
     let secrets = bench.appliance.run(SECRETS)?;
     sees(secrets.lines().count() == 3 && !secrets.lines().any(|secret| unpacked.contains(secret)), || {
@@ -106,7 +106,7 @@ pub fn by_mqtt(bench: &mut Bench, _: Counts) -> Seeing {
     sees(unpacked.contains("verdict: "), || "the support bundle holds no journal".to_owned())?;
     let ca = bench.appliance.run("sha256sum < /etc/vigia/pki/ca.crt")?;
     let (boots, _) = bench.appliance.lines.boots();
-    bench.ctl(&["factory_reset", "confirm=appliance"], 60)?;
+    bench.ctl(&["factory_reset", "confirm=appliance", "--instance", "appliance"], 60)?;
     bench.restarts(boots)?;
     sees(bench.appliance.run("sha256sum < /etc/vigia/pki/ca.crt")? != ca, || {
         "the CA outlived it".to_owned()
