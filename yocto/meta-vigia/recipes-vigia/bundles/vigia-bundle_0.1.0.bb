@@ -7,7 +7,7 @@ inherit bundle
 RAUC_BUNDLE_COMPATIBLE = "${VIGIA_COMPATIBLE}"
 RAUC_BUNDLE_VERSION = "${PV}"
 RAUC_BUNDLE_DESCRIPTION = "vigia ${PV} for ${MACHINE}"
-RAUC_BUNDLE_DESCRIPTION:append:vigia-jetson = ", TensorRT ${VIGIA_TENSORRT}"
+RAUC_BUNDLE_DESCRIPTION:vigia-jetson = "vigia ${PV} for ${MACHINE}, TensorRT ${VIGIA_TENSORRT}"
 RAUC_BUNDLE_FORMAT = "verity"
 RAUC_BUNDLE_SLOTS = "rootfs"
 RAUC_SLOT_rootfs = "vigia-image"
