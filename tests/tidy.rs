@@ -66,7 +66,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("telemetry", &["detect::Detected"]),
     ("throttle", &[]),
     ("update", &["clock"]),
-    ("wire", &[]),
+    ("wire", &["clock"]),
 ];
 
 #[test]

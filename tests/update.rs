@@ -116,8 +116,9 @@ fn it_is_written_and_the_restart_waits_until_nothing_is_disturbed() {
     assert!(it.is_written() && it.reboots() == 0 && it.state()["phase"] == "waiting", "{}", it.state());
     let wish = ended(wish);
     let steps = wish.json_lines();
-    assert!(steps.iter().any(|s| s["phase"] == "installing" && s["version"] == "0.3.0"), "{steps:#?}");
-    assert_eq!(steps.last().map(|s| &s["phase"]), Some(&json!("waiting")), "{steps:#?}");
+    // Which phases are seen before this one depends on how fast the small slot is written.
+    let last = steps.last().map(|s| (&s["phase"], &s["version"]));
+    assert_eq!(last, Some((&json!("waiting"), &json!("0.3.0"))), "{steps:#?}");
     std::fs::remove_file(it.at("wet")).expect("ours");
     let unit = ended(unit);
     assert!(unit.code == 0 && unit.stdout.contains("0.3.0 is written"), "{unit:#?}");
