@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-TARGET=aarch64-unknown-linux-gnu
 PACKAGES="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 WHO=cross
@@ -14,11 +13,13 @@ LOG=$PWD/.cache/cross.log
 . tests/vm/lib.sh
 # shellcheck disable=SC2086
 install_packages $PACKAGES
-if command -v rustup > /dev/null; then rustup -q target add $TARGET 2> /dev/null || rustup target add $TARGET; fi
+tests/cross/sysroot.sh
+# shellcheck source=tests/cross/env.sh
+. tests/cross/env.sh
+if command -v rustup > /dev/null; then rustup -q target add $CROSS_TARGET 2> /dev/null || rustup target add $CROSS_TARGET; fi
 ARCH=aarch64 tests/trt/fetch.sh
 
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L $CROSS_ROOT"
 export VIGIA_TEST_CC=aarch64-linux-gnu-gcc
-cargo build --quiet --release --target $TARGET -p vigia-accel
-cargo test --quiet --no-fail-fast --target $TARGET -p vigia-accel --lib --test trt_rtx "$@"
+cargo build --quiet --release --target $CROSS_TARGET -p vigia-accel
+cargo test --quiet --no-fail-fast --target $CROSS_TARGET -p vigia-accel --lib --test trt_rtx "$@"
