@@ -264,12 +264,30 @@ want=good; answers get-state B
 expect "the running one is verified" "$slots" set-state A good
 [ "$(cat "$box/verified")" = verified ] || bad "the running slot was not verified"
 # kept: starts that are too short for a verdict
+double systemctl << 'EOF'
+#!/bin/sh
+d=$(dirname "$0")/..
+case "$1" in
+  is-active) [ ! -e "$d/dead" ] || [ "$(cut -d. -f1 "$d/uptime")" -ge "$(cat "$d/dead")" ] ;;
+  reboot) echo reboot >> "$d/rauc" ;;
+esac
+EOF
 rm "$box/verified"
 expect "a slot that has never stayed" "$box/lib/kept"
 [ ! -e "$box/verified" ] || bad "a start of an unproven slot does not count"
 : > "$box/data/update/kept.A"
 expect "one that has" "$box/lib/kept"
 [ "$(cat "$box/verified")" = verified ] || bad "short starts use up a good slot"
+for n in $(seq 2 20); do "$box/lib/kept" || bad "start $n of a slot that has stayed"; done
+[ ! -e "$box/rauc" ] || bad "a slot is left after twenty starts"
+expect "start 21" "$box/lib/kept"
+[ "$(cat "$box/active" "$box/rauc")" = "$(printf '1\nreboot')" ] || bad "a slot that falls before each verdict is not left"
+[ "$(grep -c verified "$box/verified")" = 21 ] || bad "a slot that is left keeps no full count"
+"$slots" set-primary A && "$slots" set-state B bad
+for n in $(seq 1 25); do "$box/lib/kept" || bad "start $n beside a bad slot"; done
+[ "$(cat "$box/active" "$box/rauc")" = "$(printf '0\nreboot')" ] || bad "a slot is left for a bad one"
+"$slots" set-primary B
+rm "$box/data/update/kept.A"
 for words in "get-state C" "set-state A fine" "set-primary" "whatever"; do
   # shellcheck disable=SC2086
   refuse "slots $words" "$slots" $words
@@ -303,14 +321,6 @@ d=$(dirname "$0")/..
 case "$*" in
   "status --output-format=shell") printf "RAUC_SYSTEM_COMPATIBLE='vigia-test'\nRAUC_SYSTEM_BOOTED_BOOTNAME='B'\nRAUC_BOOT_PRIMARY='rootfs.1'\n" ;;
   *) echo "$*" >> "$d/rauc" ;;
-esac
-EOF
-double systemctl << 'EOF'
-#!/bin/sh
-d=$(dirname "$0")/..
-case "$1" in
-  is-active) [ ! -e "$d/dead" ] || [ "$(cut -d. -f1 "$d/uptime")" -ge "$(cat "$d/dead")" ] ;;
-  reboot) echo reboot >> "$d/rauc" ;;
 esac
 EOF
 double setpriv << 'EOF'
@@ -350,7 +360,7 @@ GOOD="status mark-good;" BACK="status mark-active other;status mark-bad booted;r
 judge "an old version that runs stays" "$GOOD" no 0 0 0
 judge "also with a camera off" "$GOOD" no 99999 0 0
 judge "also if its programs take a minute" "$GOOD" no 0 160 0
-[ -e "$box/data/update/kept.B" ] || bad "what stays is not kept over short starts"
+[ "$(cat "$box/data/update/kept.B")" = 0 ] || bad "what stays is not kept over short starts"
 judge "one whose programs never run is not marked" "" no 0 99999 0
 [ ! -e "$box/data/update/kept.B" ] || bad "starts without programs do not count"
 judge "a trial whose self-test passes stays" "$GOOD" yes 0 0 0

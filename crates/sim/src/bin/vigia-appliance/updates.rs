@@ -53,7 +53,10 @@ pub fn unfit(bench: &mut Bench, _: Counts) -> Seeing {
 }
 
 fn falls_back(bench: &mut Bench, name: &str) -> Seeing {
-    let before = bench.start_settled()?;
+    // Its self-test takes no quarter of an hour for the golden frames of the model that ships.
+    bench.blind()?;
+    bench.start_blind()?;
+    let before = bench.settle()?;
     bench.install(name)?;
     let other = if before.slot == "A" { "B" } else { "A" };
     let launched = bench.appliance.launches(other);
