@@ -1,6 +1,7 @@
 //! A box with everything around it: cameras, a plant, a person with a certificate.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -46,23 +47,30 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// `again`: with the box of an earlier run, whose cameras are where they were.
+    ///
     /// # Errors
     /// What is missing.
-    pub fn new(sources: Sources, seed: u64) -> Result<Self, RigError> {
+    pub fn new(sources: Sources, seed: u64, again: bool) -> Result<Self, RigError> {
         let not = |e: vigia_sim::SimError| RigError::Not(format!("cameras: {e}"));
-        let cameras = RtspServer::start().map_err(not)?;
-        let mut camera_port = 0;
+        let kept = sources.work.join("cameras-port");
+        let port = match again {
+            true => fs::read_to_string(&kept).map_err(file("can't read", &kept))?,
+            false => "0".to_owned(),
+        };
+        let port = port.trim().parse().map_err(|e| RigError::Not(format!("{}: {e}", kept.display())))?;
+        let cameras = RtspServer::start_on((Ipv4Addr::LOCALHOST, port).into()).map_err(not)?;
         for (path, spec) in CAMERAS {
-            let mount = cameras.add(path, spec.parse::<Camera>().map_err(not)?).map_err(not)?;
-            let port = mount.url().split(':').nth(2).and_then(|rest| rest.split('/').next()?.parse().ok());
-            camera_port = port.ok_or_else(|| RigError::Not(format!("no port in {}", mount.url())))?;
+            cameras.add(path, spec.parse::<Camera>().map_err(not)?).map_err(not)?;
         }
+        let camera_port = cameras.address().port();
         let [settled, blind, people] = ["settled", "blind", "people"].map(|name| sources.work.join(name));
         fs::create_dir_all(&people).map_err(file("can't make", &people))?;
         let built = sources.built.clone();
         // The program of the box itself speaks for the technician; that of a PC's box, if the box is none.
         let vigia = built.with_file_name("x86_64").join("root/usr/bin/vigia");
         let appliance = Appliance::new(sources, &built)?;
+        fs::write(&kept, camera_port.to_string()).map_err(file("can't write", &kept))?;
         Ok(Self {
             appliance,
             _cameras: cameras,

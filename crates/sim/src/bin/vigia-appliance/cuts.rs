@@ -7,7 +7,9 @@ use vigia_sim::vm::clock::{now, rest};
 use vigia_sim::vm::rig::RigError;
 
 use crate::bench::{Bench, sees};
+use crate::power::Moment;
 use crate::scenarios::{Counts, Seeing};
+use crate::writes::{Unflushed, Writes};
 
 /// More often than a slot may start without a verdict, and never for long enough to get one.
 pub fn short_starts(bench: &mut Bench, _: Counts) -> Seeing {
@@ -17,7 +19,7 @@ pub fn short_starts(bench: &mut Bench, _: Counts) -> Seeing {
     for _ in 0..TIMES {
         bench.appliance.boot()?;
         bench.appliance.run("until systemctl is-active -q vigia-kept; do sleep 0.2; done")?;
-        bench.appliance.cut();
+        bench.appliance.power_cut(&mut bench.rng)?;
     }
     bench.appliance.boot()?;
     let settled = bench.settle()?;
@@ -30,31 +32,29 @@ pub fn update_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
     bench.blind()?;
     bench.start_blind()?;
     bench.settle()?;
-    let since = now();
-    bench.install("good")?;
-    let whole = now().since(since).mul_f64(2.0);
-    let mut ends = Vec::new();
-    bench.start_blind()?;
-    bench.settle()?;
-    for round in 0..counts.cuts {
-        let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.cuts));
-        let moment = whole.mul_f64(bench.rng.f64());
-        bench.updates().map_err(wrong)?;
-        bench
-            .appliance
-            .lines
-            .leave("rauc install /run/updates/good.raucb && systemctl reboot")
-            .map_err(|e| wrong(e.into()))?;
-        rest(moment);
-        bench.appliance.cut();
-        bench.appliance.boot().map_err(wrong)?;
-        let settled = bench.settle().map_err(wrong)?;
-        let lost = bench.appliance.run("test -e /run/vigia-data-lost").is_ok();
-        sees(!lost, || format!("cut {round}: the data partition is lost"))?;
-        ends.push(format!("{:.0}→{}", moment.as_secs_f64(), settled.slot));
+    let whole = bench.install("good")?.mul_f64(2.0);
+    let (mut ends, mut lost) = (Vec::new(), 0);
+    while ends.len() < counts.cuts as usize {
+        bench.start_blind()?;
+        bench.settle()?;
+        bench.updates()?;
+        bench.appliance.lines.leave("rauc install /run/updates/good.raucb && systemctl reboot")?;
+        let cuts = Cuts::within(bench, whole, counts.cuts as usize - ends.len(), |_| Ok(()))?;
+        for cut in &cuts.all {
+            let wrong = |e: RigError| {
+                RigError::Not(format!("cut {} of {}, {:.1} s: {e}", ends.len(), counts.cuts, cut.second))
+            };
+            lost += cuts.boot(bench, cut).map_err(wrong)?.lost;
+            let settled = bench.settle().map_err(wrong)?;
+            bench.wait_armed().map_err(wrong)?;
+            let is_lost = bench.appliance.run("test -e /run/vigia-data-lost").is_ok();
+            sees(!is_lost, || "the data partition is lost".to_owned()).map_err(wrong)?;
+            eprintln!("cut {} in an update: {:.1} s, then slot {}", ends.len(), cut.second, settled.slot);
+            ends.push(format!("{:.0}→{}", cut.second, settled.slot));
+        }
     }
     Ok(format!(
-        "{} cuts within {:.0} s, 0 bricks (second→slot): {}",
+        "{} cuts within {:.0} s, {lost} writes lost that were not flushed, 0 bricks (second→slot): {}",
         counts.cuts,
         whole.as_secs_f64(),
         ends.join(" ")
@@ -63,30 +63,85 @@ pub fn update_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
 
 /// What was told of a run before the power went is known afterwards.
 pub fn pump_cuts(bench: &mut Bench, counts: Counts) -> Seeing {
-    const TOLD: &str =
-        "journalctl -u vigia-pump -o cat --no-pager | grep -oE 'EngineRunning|ShutdownComplete' | tail -1";
-    let mut in_a_run = 0;
+    const WHOLE: Duration = Duration::from_secs(15);
+    const TOLD: &str = "journalctl -b -u vigia-pump -o cat --no-pager | grep -oE 'EngineRunning|ShutdownInitiated' | tail -n 1";
+    const LOG: &str = "until journalctl -b -u vigia-pump -o cat --no-pager > /run/said && grep -qE 'IdleStateEntered|RunInterrupted' /run/said; \
+         do sleep 0.3; done; cat /run/said";
+    let (mut done, mut in_a_run, mut lost) = (0, 0, 0);
     bench.blind()?;
-    for round in 0..counts.pump_cuts {
-        let wrong = |e: RigError| RigError::Not(format!("cut {round} of {}: {e}", counts.pump_cuts));
-        bench.start_blind().map_err(wrong)?;
-        bench.wait_armed().map_err(wrong)?;
+    while done < counts.pump_cuts {
+        bench.start_blind()?;
+        bench.appliance.run(LOG)?;
         bench.press(Button::Fire);
-        rest(Duration::from_millis(bench.rng.u64(0..15_000)));
-        let told = bench.appliance.run(TOLD).map_err(wrong)? == "EngineRunning";
-        bench.appliance.cut();
-        rest(Duration::from_secs(2));
-        bench.appliance.boot().map_err(wrong)?;
-        bench.settle().map_err(wrong)?;
-        bench.wait_armed().map_err(wrong)?;
-        let log = bench.appliance.run("journalctl -b -u vigia-pump -o cat --no-pager").map_err(wrong)?;
-        sees(!log.contains("LedgerLost"), || format!("cut {round}: the ledger was lost: {log}"))?;
-        sees(!told || log.contains("RunInterrupted"), || {
-            format!("cut {round}: a run that was told is forgotten: {log}")
+        let cuts = Cuts::within(bench, WHOLE, (counts.pump_cuts - done) as usize, |bench| {
+            Ok(bench.appliance.run(TOLD)? == "EngineRunning")
         })?;
-        in_a_run += u32::from(told);
+        for cut in &cuts.all {
+            let wrong = |e: RigError| {
+                RigError::Not(format!("cut {done} of {}, {:.1} s: {e}", counts.pump_cuts, cut.second))
+            };
+            lost += cuts.boot(bench, cut).map_err(wrong)?.lost;
+            bench.wait_armed().map_err(wrong)?;
+            let log = bench.appliance.run(LOG).map_err(wrong)?;
+            sees(!log.contains("LedgerLost"), || format!("the ledger was lost: {log}")).map_err(wrong)?;
+            let is_known = log.contains("RunInterrupted");
+            sees(is_known || !cut.told, || format!("a run that was told is forgotten: {log}")).map_err(wrong)?;
+            eprintln!("cut {done} in a pump run: {:.1} s, told: {}, known: {is_known}", cut.second, cut.told);
+            in_a_run += u32::from(cut.told);
+            done += 1;
+        }
     }
-    Ok(format!("{} cuts, {in_a_run} of them in a run that was told: 0 lost records", counts.pump_cuts))
+    Ok(format!(
+        "{done} cuts, {in_a_run} of them in a run that was told, {lost} writes lost that were not flushed: 0 lost records"
+    ))
+}
+
+/// Several moments of one thing that a box did, and what it wrote meanwhile: the disk is made anew for each of them, as the
+/// power would have left it.
+struct Cuts<T> {
+    writes: Writes,
+    all: Vec<Cut<T>>,
+}
+
+struct Cut<T> {
+    second: f64,
+    /// What the box said shortly before.
+    told: T,
+    moment: Moment,
+}
+
+impl<T> Cuts<T> {
+    /// Lets the box go on for that long, and switches it off. Not more than ten, or `number`.
+    fn within(
+        bench: &mut Bench,
+        whole: Duration,
+        number: usize,
+        ask: impl Fn(&Bench) -> Result<T, RigError>,
+    ) -> Result<Self, RigError> {
+        const IN_ONE: usize = 10;
+        let since = now();
+        let mut seconds: Vec<f64> =
+            (0..number.min(IN_ONE)).map(|_| whole.as_secs_f64() * bench.rng.f64()).collect();
+        seconds.sort_by(f64::total_cmp);
+        let take = |(number, second): (usize, f64)| {
+            rest(Duration::from_secs_f64(second).saturating_sub(now().since(since)));
+            let told = ask(bench)?;
+            let moment = bench.appliance.moment(bench.people.join(format!("vars-{number}.fd")))?;
+            Ok(Cut { second, told, moment })
+        };
+        let all = seconds.into_iter().enumerate().map(take).collect::<Result<_, RigError>>()?;
+        bench.appliance.cut();
+        Ok(Self { writes: bench.appliance.keep_writes()?, all })
+    }
+
+    /// Switched on with what that one left.
+    fn boot(&self, bench: &mut Bench, cut: &Cut<T>) -> Result<Unflushed, RigError> {
+        bench.appliance.cut();
+        let left = bench.appliance.leave(&self.writes, &cut.moment, &mut bench.rng)?;
+        bench.make_sound();
+        bench.appliance.boot()?;
+        Ok(left)
+    }
 }
 
 /// Setting itself up, it loses its power, several times; then it is whole.
@@ -98,7 +153,7 @@ pub fn first_boot_cut(bench: &mut Bench, _: Counts) -> Seeing {
     for _ in 0..TIMES {
         bench.appliance.boot()?;
         rest(Duration::from_millis(bench.rng.u64(0..15_000)));
-        bench.appliance.cut();
+        bench.appliance.power_cut(&mut bench.rng)?;
     }
     bench.appliance.boot()?;
     let settled = bench.settle()?;

@@ -22,12 +22,14 @@ use vigia_sim::vm::wire::End;
 use vigia_sim::vm::wiring::{Wiring, layout};
 use vigia_sim::vm::world::{Turning, World};
 
+use crate::writes::{Writes, copy};
+
 const BOARD: &str = "hardware/virtual.yaml";
 pub const SITE: &str = "appliance/virtual/site.yaml";
 const STICK: &str = "stick.img";
 const UNITS: &str = "appliance/virtual/units";
 /// What outlives the power: the disk, and UEFI's variables.
-const KEPT: [&str; 2] = ["disk.img", "vars.fd"];
+pub(super) const KEPT: [&str; 2] = ["disk.img", "vars.fd"];
 /// Under emulation on a machine that others use.
 const BOOT_MAX: Duration = Duration::from_secs(900);
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -91,8 +93,9 @@ impl Sources {
 
 /// One box. Off at first; dropped, it is gone.
 pub struct Appliance {
-    sources: Sources,
-    qemu: Qemu,
+    pub(super) sources: Sources,
+    pub(super) qemu: Qemu,
+    pub(super) writes: Writes,
     pub lines: Arc<Lines>,
     pub world: Turning,
     /// Of the broker's door for people with certificates, on this machine's loopback.
@@ -150,7 +153,8 @@ impl Appliance {
         let world = World::new(plant, wiring, Arc::clone(&lines), 1);
         let world = Turning::start(world).map_err(RigError::Thread)?;
         let port = free_port().map_err(RigError::Thread)?;
-        let appliance = Self { sources, qemu, lines, world, port };
+        let writes = Writes::at(work.join("writes"));
+        let appliance = Self { sources, qemu, writes, lines, world, port };
         appliance.renew(disk)?;
         Ok(appliance)
     }
@@ -207,12 +211,14 @@ impl Appliance {
     /// There is none.
     pub fn boot(&mut self) -> Result<Duration, RigError> {
         let (boots, _) = self.lines.boots();
+        self.writes.begin(&self.disk())?;
         let since = now();
         self.qemu.start(&self.arguments())?;
         self.wait_up(boots, BOOT_MAX)?;
         Ok(now().since(since))
     }
 
+    /// Off, and nothing more is wanted of it.
     pub fn cut(&mut self) {
         self.qemu.cut();
     }
@@ -310,15 +316,16 @@ impl Appliance {
         let mut add = |option: &str, value: String| all.extend([option.to_owned(), value]);
         add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", built("code.fd")));
         add("-drive", format!("if=pflash,unit=1,format=raw,file={}", work(KEPT[1])));
-        let mut disk = |id: &str, path: String, more: &str, serial: &str| {
-            add("-drive", format!("if=none,id={id},format=raw,file={path}{more}"));
+        add("-blockdev", self.writes.blockdev("system", &self.disk()));
+        add("-device", "virtio-blk-pci,drive=system,serial=system,bootindex=1".to_owned());
+        let mut disk = |id: &str, path: String, serial: &str| {
+            add("-drive", format!("if=none,id={id},format=raw,file={path},readonly=on"));
             add("-device", format!("virtio-blk-pci,drive={id},serial={serial}"));
         };
-        disk("system", work(KEPT[0]), "", "system,bootindex=1");
-        disk("board", work("board.squashfs"), ",readonly=on", "vigia-lines");
+        disk("board", work("board.squashfs"), "vigia-lines");
         let updates = built("bundles/updates.squashfs");
         if Path::new(&updates).exists() {
-            disk("updates", updates, ",readonly=on", "vigia-updates");
+            disk("updates", updates, "vigia-updates");
         }
         add("-device", "qemu-xhci".to_owned());
         if *is_patient {
@@ -343,13 +350,6 @@ impl Appliance {
         add("-serial", "chardev:serial".to_owned());
         all
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), RigError> {
-    if !from.is_file() {
-        return Err(RigError::Not(format!("{} is missing: run appliance/build", from.display())));
-    }
-    Ok(run("cp", Command::new("cp").args(["--reflink=auto", "--sparse=always"]).arg(from).arg(to))?)
 }
 
 /// As a technician makes one: FAT, labelled `VIGIA`.

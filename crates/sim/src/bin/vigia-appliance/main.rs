@@ -17,9 +17,11 @@ mod bench;
 mod cuts;
 mod machine;
 mod play;
+mod power;
 mod scenarios;
 mod table;
 mod updates;
+mod writes;
 
 #[derive(Debug, Parser)]
 #[command(about = "The virtual appliance", after_help = "Exit codes: 0 all is well, 1 something is not.")]
@@ -97,7 +99,7 @@ fn run(args: Args) -> Result<bool, String> {
                 stick: None,
                 is_patient: args.patient,
             };
-            let bench = Bench::new(sources, seed).map_err(|e| e.to_string())?;
+            let bench = Bench::new(sources, seed, set_up).map_err(|e| e.to_string())?;
             test(bench, Counts { cuts, pump_cuts }, &only, set_up)
         }
     }

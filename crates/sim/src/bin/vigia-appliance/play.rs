@@ -16,7 +16,7 @@ use crate::machine::Sources;
 pub fn play(sources: Sources, again: bool) -> Result<(), RigError> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RigError::Thread)?;
     let (kept, is_bare) = (sources.work.join("kept"), sources.stick.is_some());
-    let mut bench = Bench::new(sources, 1)?;
+    let mut bench = Bench::new(sources, 1, again)?;
     if again {
         bench.appliance.renew(&kept)?;
     }
