@@ -7,7 +7,7 @@ use vigia_sim::vm::machine::run;
 use vigia_sim::vm::rig::RigError;
 
 use crate::machine::{Appliance, KEPT};
-use crate::writes::{Unflushed, Writes, copy};
+use crate::writes::{Writes, copy};
 
 /// A moment of a machine that ran.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ impl Appliance {
     ///
     /// # Errors
     /// The disk cannot be made.
-    pub fn power_cut(&mut self, rng: &mut fastrand::Rng) -> Result<Unflushed, RigError> {
+    pub fn power_cut(&mut self, rng: &mut fastrand::Rng) -> Result<(), RigError> {
         self.qemu.cut();
-        self.writes.leave(self.writes.so_far()?, &self.disk(), || rng.bool())
+        self.writes.leave(self.writes.so_far()?, &self.disk(), || rng.bool()).map(drop)
     }
 
     /// How things stand, for [`Appliance::leave`]: as if the power went now. The machine goes on.
@@ -58,12 +58,7 @@ impl Appliance {
     ///
     /// # Errors
     /// The disk cannot be made.
-    pub fn leave(
-        &self,
-        writes: &Writes,
-        moment: &Moment,
-        rng: &mut fastrand::Rng,
-    ) -> Result<Unflushed, RigError> {
+    pub fn leave(&self, writes: &Writes, moment: &Moment, rng: &mut fastrand::Rng) -> Result<u32, RigError> {
         copy(&moment.vars, &self.sources.work.join(KEPT[1]))?;
         writes.leave(moment.log, &self.disk(), || rng.bool())
     }

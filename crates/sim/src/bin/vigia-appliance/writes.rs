@@ -22,13 +22,6 @@ pub struct Writes {
     folder: PathBuf,
 }
 
-/// What became of the writes after the last flush.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unflushed {
-    pub kept: u32,
-    pub lost: u32,
-}
-
 struct Entry {
     /// Bytes.
     at: u64,
@@ -91,33 +84,25 @@ impl Writes {
     }
 
     /// Makes the disk as a power cut may have left it when the log went so far: all that was flushed, and of the rest what
-    /// `keeps` says, write by write.
+    /// `keeps` says, write by write. Returns how many writes are lost.
     ///
     /// # Errors
     /// A file cannot be read or written, or the log is none.
-    pub fn leave(
-        &self,
-        upto: u64,
-        disk: &Path,
-        mut keeps: impl FnMut() -> bool,
-    ) -> Result<Unflushed, RigError> {
+    pub fn leave(&self, upto: u64, disk: &Path, mut keeps: impl FnMut() -> bool) -> Result<u32, RigError> {
         let entries = entries(&self.log(), upto).map_err(file("can't read", &self.log()))?;
         let flushed = entries.iter().rposition(|entry| entry.flags & FLUSH != 0).map_or(0, |last| last + 1);
         copy(&self.base(), disk)?;
         let log = File::open(self.log()).map_err(file("can't read", &self.log()))?;
         let to = OpenOptions::new().write(true).open(disk).map_err(file("can't write", disk))?;
-        let mut rest = Unflushed::default();
+        let mut lost = 0;
         for (number, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.len > 0) {
-            if number >= flushed {
-                let is_kept = keeps();
-                *(if is_kept { &mut rest.kept } else { &mut rest.lost }) += 1;
-                if !is_kept {
-                    continue;
-                }
+            if number >= flushed && !keeps() {
+                lost += 1;
+                continue;
             }
             apply(&log, entry, &to).map_err(file("can't write", disk))?;
         }
-        Ok(rest)
+        Ok(lost)
     }
 }
 
@@ -128,7 +113,8 @@ fn entries(log: &Path, upto: u64) -> io::Result<Vec<Entry>> {
     let mut head = [0; 32];
     let mut read = |at: u64| -> io::Result<[u64; 4]> {
         file.read_exact_at(&mut head, at)?;
-        let mut words = head.chunks_exact(8).map(|b| b.try_into().map(u64::from_le_bytes).unwrap_or_default());
+        let mut words =
+            head.chunks_exact(8).map(|b| b.try_into().map(u64::from_le_bytes).unwrap_or_default());
         Ok([(); 4].map(|()| words.next().unwrap_or_default()))
     };
     if upto < SECTOR {
@@ -178,4 +164,53 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), RigError> {
         return Err(RigError::Not(format!("{} is missing: run appliance/build", from.display())));
     }
     Ok(run("cp", Command::new("cp").args(["--reflink=auto", "--sparse=always"]).arg(from).arg(to))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log as qemu writes it: sector, what is written there (nothing: no bytes), flags.
+    fn log(entries: &[(u64, &[u8], u64)]) -> Vec<u8> {
+        let sector = |words: &[u64]| {
+            let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            bytes.resize(SECTOR as usize, 0);
+            bytes
+        };
+        let mut all = sector(&[MAGIC, 1, entries.len() as u64, SECTOR]);
+        for (at, bytes, flags) in entries {
+            all.extend(sector(&[*at, bytes.len() as u64, *flags, 0]));
+            all.extend(bytes.iter().flat_map(|byte| [*byte; SECTOR as usize]));
+        }
+        all
+    }
+
+    /// The first byte of each sector.
+    fn sectors(disk: &Path) -> Vec<u8> {
+        fs::read(disk).expect("disk").chunks(SECTOR as usize).map(|sector| sector[0]).collect()
+    }
+
+    #[test]
+    fn what_was_flushed_is_there_and_the_rest_by_chance() {
+        let folder = tempfile::tempdir().expect("folder");
+        let disk = folder.path().join("disk.img");
+        fs::write(&disk, [b'.'; 4 * SECTOR as usize]).expect("disk");
+        let writes = Writes::at(folder.path().join("writes"));
+        writes.begin(&disk).expect("base");
+        let all = log(&[(0, b"ab", 0), (0, b"", FLUSH), (1, b"c", 0), (2, b"", DISCARD), (3, b"d", 0)]);
+        fs::write(writes.log(), &all).expect("log");
+        let whole = all.len() as u64;
+        for (upto, keeps, want, lost) in [
+            (whole, true, b"ac.d", 0),
+            (whole, false, b"ab..", 2),
+            // The last write is not in it whole, then nothing of it, then no flush.
+            (whole - 1, true, b"ac..", 0),
+            (4 * SECTOR, false, b"....", 1),
+            (4 * SECTOR, true, b"ab..", 0),
+            (0, true, b"....", 0),
+        ] {
+            assert_eq!(writes.leave(upto, &disk, || keeps).expect("disk"), lost, "{upto} {keeps}");
+            assert_eq!(sectors(&disk), want, "{upto} {keeps}");
+        }
+    }
 }
