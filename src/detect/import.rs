@@ -313,7 +313,9 @@ fn put(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<
     let part = PathBuf::from(part);
     let made = write(&part).and_then(|()| {
         std::fs::File::open(&part)?.sync_all()?;
-        std::fs::rename(&part, path)
+        std::fs::rename(&part, path)?;
+        // Or the power takes the name away again.
+        path.parent().map_or(Ok(()), |dir| std::fs::File::open(dir)?.sync_all())
     });
     made.map_err(|source| {
         let _ = std::fs::remove_file(&part);
