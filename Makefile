@@ -81,7 +81,7 @@ appliance: setup
 appliance-run: appliance appliance-program
 	@target/debug/vigia-appliance run $(if $(ARCH),--arch $(ARCH)) $(if $(STICK),--stick $(STICK)) $(if $(AGAIN),--again)
 
-# Every scenario of it, under emulation: an hour with CUTS=3 PUMP_CUTS=2, a day with CUTS=200 PUMP_CUTS=100. ONLY="good panics" runs
+# Every scenario of it, under emulation: two hours with CUTS=3 PUMP_CUTS=2, seven with CUTS=200 PUMP_CUTS=100. ONLY="good panics" runs
 # those whose names hold one of these words.
 test-appliance: appliance appliance-program
 	@appliance/virtual/bundles $(ARCH)

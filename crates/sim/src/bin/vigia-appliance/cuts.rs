@@ -22,7 +22,8 @@ pub fn short_starts(bench: &mut Bench, _: Counts) -> Seeing {
     let mut slots = String::new();
     for _ in 0..TIMES {
         bench.appliance.boot()?;
-        slots += &bench.appliance.run(SLOT)?;
+        // The start in which the other slot is chosen ends by itself.
+        slots += &bench.appliance.run(SLOT).unwrap_or_else(|_| "-".to_owned());
         bench.appliance.power_cut(&mut bench.rng)?;
     }
     sees(slots.starts_with(&"A".repeat(KEPT)), || format!("a good slot was left: {slots}"))?;

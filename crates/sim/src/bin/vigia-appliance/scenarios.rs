@@ -70,7 +70,7 @@ fn first_boot(bench: &mut Bench, _: Counts) -> Seeing {
 
 /// What a start looks like from outside: words of the journal, and what they are called.
 const MARKS: [(&str, &str); 9] = [
-    ("launcher: slot", "boot loader: chooses the slot"),
+    ("launcher: slot", "boot loader chooses the slot"),
     ("Finished vigia-data.service", "data partition checked and mounted"),
     ("Started vigia-pump.service", "pump program: has its lines"),
     ("self-test passed", "pump program: lines, contacts and K0 tested"),
@@ -85,19 +85,20 @@ fn at_work(bench: &mut Bench, _: Counts) -> Seeing {
     const LIMIT: Duration = Duration::from_secs(1200);
     bench.appliance.cut();
     bench.appliance.renew(&bench.settled.clone())?;
-    let since = now();
-    bench.appliance.boot()?;
+    let up = bench.appliance.boot()?;
+    let inside = now();
+    let after_power = || (up + now().since(inside)).as_secs_f64();
     let mut answered = bench.ctl(&["ping"], 5);
-    while answered.is_err() && now().since(since) < LIMIT {
+    while answered.is_err() && now().since(inside) < LIMIT {
         rest(Duration::from_millis(500));
         answered = bench.ctl(&["ping"], 5);
     }
     answered?;
-    let command = now().since(since).as_secs_f64();
+    let command = after_power();
     let seen = bench.hear("nvr/detections/0", LIMIT, |text| text.contains("class_name"))?;
-    let detection = now().since(since).as_secs_f64();
+    let detection = after_power();
     let class = seen.split("\"class_name\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?");
-    let mut marks = marks(bench, since)?;
+    let mut marks = marks(bench, after_power)?;
     marks.push((command, "a command over MQTT is answered".to_owned()));
     marks.push((detection, format!("first detection on MQTT: {class}")));
     marks.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -111,11 +112,11 @@ fn at_work(bench: &mut Bench, _: Counts) -> Seeing {
 }
 
 /// Seconds after the power came, and what was then.
-fn marks(bench: &Bench, power: vigia_core::time::Instant) -> Result<Vec<(f64, String)>, RigError> {
+fn marks(bench: &Bench, after_power: impl Fn() -> f64) -> Result<Vec<(f64, String)>, RigError> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let up = bench.appliance.run("cut -d' ' -f1 /proc/uptime")?;
     // The kernel's clock begins some seconds after the power.
-    let firmware = now().since(power).as_secs_f64() - number(&up).unwrap_or_default();
+    let firmware = after_power() - number(&up).unwrap_or_default();
     // Not all of it: an answer has its limit.
     let words = MARKS.map(|(words, _)| format!(" -e '{words}'")).concat();
     let ask = format!("journalctl -b -o short-monotonic --no-pager | grep -F{words}");

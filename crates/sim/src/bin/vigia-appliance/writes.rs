@@ -170,31 +170,34 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), RigError> {
 mod tests {
     use super::*;
 
+    /// Of a sector.
+    const LEN: usize = 512;
+
     /// A log as qemu writes it: sector, what is written there (nothing: no bytes), flags.
     fn log(entries: &[(u64, &[u8], u64)]) -> Vec<u8> {
         let sector = |words: &[u64]| {
             let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            bytes.resize(SECTOR as usize, 0);
+            bytes.resize(LEN, 0);
             bytes
         };
         let mut all = sector(&[MAGIC, 1, entries.len() as u64, SECTOR]);
         for (at, bytes, flags) in entries {
             all.extend(sector(&[*at, bytes.len() as u64, *flags, 0]));
-            all.extend(bytes.iter().flat_map(|byte| [*byte; SECTOR as usize]));
+            all.extend(bytes.iter().flat_map(|byte| [*byte; LEN]));
         }
         all
     }
 
     /// The first byte of each sector.
     fn sectors(disk: &Path) -> Vec<u8> {
-        fs::read(disk).expect("disk").chunks(SECTOR as usize).map(|sector| sector[0]).collect()
+        fs::read(disk).expect("disk").chunks(LEN).map(|sector| sector[0]).collect()
     }
 
     #[test]
     fn what_was_flushed_is_there_and_the_rest_by_chance() {
         let folder = tempfile::tempdir().expect("folder");
         let disk = folder.path().join("disk.img");
-        fs::write(&disk, [b'.'; 4 * SECTOR as usize]).expect("disk");
+        fs::write(&disk, [b'.'; 4 * LEN]).expect("disk");
         let writes = Writes::at(folder.path().join("writes"));
         writes.begin(&disk).expect("base");
         let all = log(&[(0, b"ab", 0), (0, b"", FLUSH), (1, b"c", 0), (2, b"", DISCARD), (3, b"d", 0)]);
