@@ -273,10 +273,17 @@ case "$1" in
 esac
 EOF
 rm "$box/verified"
-expect "a slot that has never stayed" "$box/lib/kept"
-[ ! -e "$box/verified" ] || bad "a start of an unproven slot does not count"
-: > "$box/data/update/kept.A"
-expect "one that has" "$box/lib/kept"
+for mark in data/update/trial.A run/vigia-data-lost; do
+  : > "$box/$mark"
+  expect "with $mark" "$box/lib/kept"
+  [ ! -e "$box/verified" ] || bad "with $mark a start does not count"
+  rm "$box/$mark"
+done
+echo no > "$box/data/update/kept.A"
+expect "after a start without programs" "$box/lib/kept"
+[ ! -e "$box/verified" ] || bad "a start after one without programs does not count"
+rm "$box/data/update/kept.A"
+expect "a box as new" "$box/lib/kept"
 [ "$(cat "$box/verified")" = verified ] || bad "short starts use up a good slot"
 for n in $(seq 2 20); do "$box/lib/kept" || bad "start $n of a slot that has stayed"; done
 [ ! -e "$box/rauc" ] || bad "a slot is left after twenty starts"
@@ -307,9 +314,7 @@ rm "$box/run/vigia-box/work.json"
 expect "again, with a vigia that never spoke" gate 1.1.0
 [ ! -e "$box/data/update/before.json" ] || bad "an earlier update's past is taken for this one's"
 [ "$(cat "$box/data/update/trial.B")" = 1.1.0 ] || bad "an update is not on trial"
-: > "$box/data/update/kept.B"
 expect "10 is more than 9" gate 1.10.0
-[ ! -e "$box/data/update/kept.B" ] || bad "an update's starts do not count"
 echo 1.3.0 > "$box/data/update/floor"
 refuse "older than the floor of what ran here" gate 1.2.9
 for v in "" "1.0; rm" "latest"; do refuse "version «$v»" gate "$v"; done
@@ -362,7 +367,7 @@ judge "also with a camera off" "$GOOD" no 99999 0 0
 judge "also if its programs take a minute" "$GOOD" no 0 160 0
 [ "$(cat "$box/data/update/kept.B")" = 0 ] || bad "what stays is not kept over short starts"
 judge "one whose programs never run is not marked" "" no 0 99999 0
-[ ! -e "$box/data/update/kept.B" ] || bad "starts without programs do not count"
+[ "$(cat "$box/data/update/kept.B")" = no ] || bad "starts without programs do not count"
 judge "a trial whose self-test passes stays" "$GOOD" yes 0 0 0
 [ ! -e "$box/data/update/trial.B" ] || bad "what has passed is still on trial"
 [ "$(cat "$box/data/update/floor")" = 1.1.0 ] || bad "the floor did not rise"
