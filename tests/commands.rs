@@ -136,7 +136,9 @@ fn after_a_model_is_changed_on_a_gpu_every_detection_carries_it() {
 /// Rows 20 to 24; B-04, B-08, B-09, B-10, B-13.
 fn changes_models(site: &Site) {
     let _vigia = site.running("swap", &(picture(1, 20) + &picture(2, 20)), "");
-    site.await_detections(1, 3);
+    for room in [1, 2] {
+        site.await_detections(room, 3);
+    }
     let mut last_generation = 1;
     for model in ["lookout-n-int8", "  lookout-n  ", "lookout-n-int8"] {
         let id = site.tell(json!({ "command": "change_model", "params": { "model_id": model } }));
@@ -146,8 +148,8 @@ fn changes_models(site: &Site) {
         last_generation += 1;
         assert_eq!(effect["generation"], last_generation, "{ack:#}");
         assert_eq!(said(site, &id), ["received", "completed"]);
-        site.await_detections(2, 5);
         for room in [1, 2] {
+            site.await_detections(room, 5);
             let all = instance::payloads(&site.witness, &format!("nvr/detections/{room}"));
             // Each swap cuts once.
             let swaps = all.windows(2).filter(|w| w[0]["model_id"] != w[1]["model_id"]).count();
@@ -159,7 +161,6 @@ fn changes_models(site: &Site) {
         }
         let after = site.detections_after(&id);
         assert!(after.iter().all(|d| d["model_id"] == model.trim()), "none of the old one follows");
-        let first = &effect["first_frame"].as_array().expect("frames")[0];
         let at = |frame: &Value| {
             let seen = site.witness.seen();
             seen.iter()
@@ -168,7 +169,10 @@ fn changes_models(site: &Site) {
                 .find(|d| d["frame_id"] == frame["frame_id"])
                 .expect("it is on the wire")
         };
-        assert_eq!(at(first)["model_id"], model.trim(), "the evidence holds");
+        // Of rooms that gave one within a second.
+        for first in effect["first_frame"].as_array().into_iter().flatten() {
+            assert_eq!(at(first)["model_id"], model.trim(), "the evidence holds");
+        }
         for last in effect["last_frame"].as_array().expect("frames") {
             assert_ne!(at(last)["model_id"], model.trim());
         }
@@ -212,7 +216,9 @@ fn streams_come_and_go_without_disturbing_others() {
     for room in ["/live/0", "/live/8", "/live/10"] {
         server.add(room, Camera::pattern(160, 120, 15)).expect("mount");
     }
-    let base = format!("stream_server: \"{}\"\n", server.url("/live"));
+    // A busy machine's gap of a second is no disturbance.
+    let patient = "camera: { silence_min_s: 10, connect_timeout_s: 8 }\n";
+    let base = format!("stream_server: \"{}\"\n{patient}", server.url("/live"));
     let vigia = site.running("rooms", "  - { source_id: 0 }\n", &base);
     site.await_detections(0, 3);
     let added = site.order("add_stream", json!({ "source_id": 8 }));
@@ -342,8 +348,7 @@ fn envelopes_are_read_as_written_or_refused() {
     }
     let others: Vec<_> = site.acks().into_iter().skip(before).filter(|a| a["command"] == "pause").collect();
     assert_eq!(others, Vec::<Value>::new());
-    let log = vigia.log();
-    assert!(log.contains("json_decode_error"), "{log}");
+    vigia.wait_log("json_decode_error");
     // Found in review: an envelope that was refused must not answer for another's request.
     let broken = site.ask(json!({ "command": 5, "request_id": "later" }));
     refused(&broken, "malformed", "");
@@ -449,7 +454,8 @@ fn stop_ends_the_process_after_its_answer() {
     refused(&site.finals("bye")[0], "bad_signature", "");
     signed(json!({ "command": "stop", "request_id": "really", "issued_at": now() }));
     completed(&site.answer("really", "stop"));
-    assert_eq!(vigia.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(vigia.wait(Duration::from_secs(15)).code(), Some(0));
+    await_status(&site.witness, "nvr/control/status/ends", "disconnected");
     let states = site.states("ends");
     assert!(states.ends_with(&["stopped".to_owned(), "disconnected".to_owned()]), "{states:?}");
     assert_eq!(site.detections_after("really"), Vec::<Value>::new());
@@ -570,7 +576,7 @@ fn several_changes_are_one_or_none() {
     let _blind = site.running("blind", dead, "");
     let nothing = site.ask(json!({ "command": "metrics", "target_instances": ["blind"] }));
     refused(&nothing, "unavailable", "no frame was processed yet");
-    completed(&site.order("health", json!({})));
+    completed(&site.ask(json!({ "command": "health", "target_instances": ["many"] })));
     let health = instance::payloads(&site.witness, "nvr/control/status/many/health").remove(0);
     assert_eq!(health["status"], "healthy", "{health:#}");
 }

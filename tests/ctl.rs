@@ -12,9 +12,11 @@ mod instance;
 mod shared;
 
 use std::ffi::OsStr;
+use std::time::Duration;
 
+use broker::wait_for;
 use control::{Site, picture};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::Run;
 
 fn ctl(site: &Site, args: &[&str]) -> Run {
@@ -33,7 +35,8 @@ fn it_waits_for_the_answer_and_its_exit_code_tells() {
     assert!(found.iter().any(|v| v["ack_status"] == "completed"), "{found:#?}");
     let paused = ctl(&site, &["pause", "source_id=1", "--instance", "hall"]);
     assert!(paused.code == 0 && paused.stdout.contains("hall: completed"), "{paused:#?}");
-    assert_eq!(site.status("hall")["paused_sources"], serde_json::json!([1]));
+    // The witness is another client than `ctl`.
+    wait_for("the pause", Duration::from_secs(10), || site.status("hall")["paused_sources"] == json!([1]));
     let health = ctl(&site, &["health", "--instance", "hall", "--json"]).json_lines();
     assert!(health.iter().any(|v| v["checks"]["pipeline_running"] == true), "{health:#?}");
     for (args, code, phrase) in [
@@ -58,5 +61,5 @@ fn the_shipped_model_says_what_it_is_for() {
     let status: Value = site.status("new");
     let notice = status["engine"]["notice"].as_str().unwrap_or_default();
     assert!(notice.contains("rendered scenes") && notice.contains("real fires"), "{status:#}");
-    assert!(vigia.log().contains("model_notice"));
+    vigia.wait_log("model_notice");
 }

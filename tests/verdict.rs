@@ -83,6 +83,11 @@ impl Hut {
         (output.status.code().unwrap_or(-1), report)
     }
 
+    /// Waits until its first camera is looked at and everybody knows.
+    fn await_work(&self) {
+        wait_for("a picture that was looked at", Duration::from_secs(60), || is_whole(&self.work()));
+    }
+
     /// Waits until a check comes out like that.
     fn await_check(&self, name: &str, outcome: &str, phrase: &str) -> (i32, Value) {
         let mut last = (-1, Value::Null);
@@ -100,6 +105,14 @@ impl Hut {
         }
         panic!("{name} did not come out as {outcome} ({phrase}): {:#}", last.1);
     }
+}
+
+/// The camera's own thread tells that it runs; a look at its picture may be known before.
+fn is_whole(work: &Value) -> bool {
+    work["has_looked"] == true
+        && work["has_broker"] == true
+        && work["status"] == "running"
+        && work["cameras"]["1"]["gave"] == true
 }
 
 fn site_text(site: &Site, more: &str) -> String {
@@ -125,9 +138,7 @@ fn a_box_that_works_says_so_and_what_does_not_has_its_sentence() {
     let ears = Ears::open(&site);
     let mut vigia = it.run();
     ears.wait("gpio/status", "its lines passed their test", |v| v["self_tested"] == true);
-    wait_for("a picture that was looked at", Duration::from_secs(60), || {
-        it.work()["has_looked"] == true && it.work()["has_broker"] == true
-    });
+    it.await_work();
     let (code, report) = it.await_check("pump", "passed", "at rest; its lines passed their test");
     assert_eq!(
         (code, &report["passed"], &report["building"]),
@@ -170,9 +181,7 @@ fn a_site_without_a_pump_passes_by_saying_so() {
     let Some(site) = Site::start() else { return };
     let it = Hut::new(&site_text(&site, ""));
     let _vigia = it.run();
-    wait_for("a picture that was looked at", Duration::from_secs(60), || {
-        it.work()["has_looked"] == true && it.work()["has_broker"] == true
-    });
+    it.await_work();
     let (code, report) = it.await_check("pump", "passed", "the site has none");
     assert_eq!(code, 0, "{report:#}");
     // A broker that somebody else listens to: what was said does not come back.

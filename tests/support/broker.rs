@@ -107,7 +107,7 @@ impl Broker {
             .expect("mosquitto starts");
         let child = self.child.insert(child);
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        wait_for("mosquitto to listen", Duration::from_secs(5), || TcpStream::connect(at).is_ok());
+        wait_for("mosquitto to listen", Duration::from_secs(30), || TcpStream::connect(at).is_ok());
         assert!(child.try_wait().expect("it is ours").is_none(), "mosquitto ended: is its port taken?");
     }
 

@@ -54,4 +54,11 @@ impl Rig {
         wait_for("the status", Duration::from_secs(60), || last().is_some_and(|status| wanted(&status)));
         last().expect("just seen")
     }
+
+    /// New detections come from this model.
+    pub fn sees_with(&self, model: &str) {
+        self.site.await_detections(1, 3);
+        let last = instance::payloads(&self.site.witness, "nvr/detections/1").pop().expect("a detection");
+        assert_eq!(last["model_id"], model, "{last:#}");
+    }
 }

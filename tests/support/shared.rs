@@ -45,7 +45,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs vigia, for two minutes at most. Neither a signal nor a hang is an ending.
+    /// Runs vigia, for ten minutes at most. Neither a signal nor a hang is an ending.
     pub fn vigia(args: &[&dyn AsRef<OsStr>]) -> Self {
         Self::limited("", args)
     }
@@ -53,7 +53,7 @@ impl Run {
     /// With limits of the shell's `ulimit`, as in `ulimit -v 2097152;`.
     pub fn limited(limits: &str, args: &[&dyn AsRef<OsStr>]) -> Self {
         let output = Command::new("timeout")
-            .args(["120", "sh", "-c", &format!("{limits} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_vigia")])
+            .args(["600", "sh", "-c", &format!("{limits} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_vigia")])
             .args(args.iter().map(|a| a.as_ref()))
             // A developer's settings are not the test's.
             .env_remove("RUST_BACKTRACE")

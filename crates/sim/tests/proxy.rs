@@ -156,7 +156,14 @@ fn reset() {
     world.proxy.set_mode(Mode::Reset).unwrap();
     check_reset(&client);
     check_reset(&server);
-    check_reset(&world.dial());
+    // The reset may be quicker than the connection.
+    match TcpStream::connect(world.proxy.address()) {
+        Err(e) => assert_eq!(e.kind(), ErrorKind::ConnectionReset),
+        Ok(late) => {
+            late.set_read_timeout(Some(PATIENCE)).unwrap();
+            check_reset(&late);
+        }
+    }
     world.proxy.set_mode(Mode::Forward).unwrap();
     let (client, server) = world.connect();
     check(&client, &server, b"after");
@@ -204,7 +211,7 @@ fn delay() {
     let start = now();
     let mut got = vec![0; size];
     (&client).read_exact(&mut got).unwrap();
-    assert!((late..late * 8).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((late..late * 40).contains(&start.elapsed()), "{:?}", start.elapsed());
     // What is on its way when the server ends arrives all the same.
     let mut from = writer.join().unwrap().unwrap();
     from.write_all(b"last words").unwrap();

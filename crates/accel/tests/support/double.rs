@@ -21,9 +21,9 @@ fn folder(name: &str, libraries: &[&str]) -> PathBuf {
     for name in libraries.iter().chain(&["libcuda.so"]) {
         let link = folder.join(name);
         if fs::read_link(&link).ok().as_ref() != Some(&library) {
-            // Another test may be quicker; what it made is the same.
-            let _ = fs::remove_file(&link);
-            let _ = std::os::unix::fs::symlink(&library, &link);
+            // Another test may load it just now; what it made is the same.
+            let new = folder.join(format!("{name}.{:?}.new", std::thread::current().id()));
+            let _ = std::os::unix::fs::symlink(&library, &new).and_then(|()| fs::rename(&new, &link));
         }
     }
     folder
