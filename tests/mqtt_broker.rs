@@ -315,6 +315,7 @@ fn a_broker_that_accepts_and_says_nothing_is_noticed() {
     let worker = start(settings);
     let why = cause(&worker, |c| matches!(c, Cause::NoAnswer { .. }));
     assert!(clock::now().since(since) < Duration::from_secs(5), "{why}");
+    assert!(matches!(why, Cause::NoAnswer { waited_s: 2..5, .. }), "{why}");
     assert!(why.to_string().contains("did not answer within"), "{why}");
     wait_for("another attempt", SOON, || worker.stats().attempts > 1);
     let since = clock::now();

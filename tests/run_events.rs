@@ -113,7 +113,8 @@ fn the_status_tells_the_life_of_an_instance() {
     wait_for("the retained state", Duration::from_secs(30), || late.count("nvr/control") > 0);
     assert!(late.seen()[0].retained && await_status(&late, topic, "running")["boot_id"].is_string());
     vigia.signal("-TERM");
-    assert!(vigia.wait(Duration::from_secs(30)).success());
+    // systemd kills after 20 s (vigia.service).
+    assert!(vigia.wait(Duration::from_secs(20)).success());
     let end = await_status(&all, topic, "disconnected");
     assert_eq!((&end["reason"], &end["last_status"]), (&"shutdown".into(), &"stopped".into()));
     let metrics = || all.seen().into_iter().rfind(|s| s.topic == "nvr/status/metrics/life");
